@@ -1,0 +1,42 @@
+# make listen   hear the shipped model at work (sets up the device environment alone)
+# make test     run all tests (sets up everything)
+# make setup    the full environment in .venv
+# make lint     format, style and types
+# make wheel    the distributions in dist/
+
+PYTHON ?= python3
+SETTINGS := Makefile constraints.txt $(wildcard */pyproject.toml)
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: listen test setup lint wheel
+
+# A person at a terminal hears it in real time; a log gets it as fast as it goes.
+listen: .venv-listen/ready
+	@.venv-listen/bin/kws-listen --file device/demo/demo.flac $$([ -t 2 ] && echo --real-time)
+
+test: .venv/ready
+	.venv/bin/python -m pytest -n 2
+
+setup: .venv/ready
+
+lint: .venv/ready
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+wheel: .venv/ready
+	.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist \
+		./device ./training ./export ./benchmarks
+
+.venv-listen/ready: $(SETTINGS)
+	@echo "setting up .venv-listen (once)" >&2
+	@$(PYTHON) -m venv .venv-listen
+	@.venv-listen/bin/python $(PIP_INSTALL) --editable './device[litert]'
+	@touch $@
+
+.venv/ready: $(SETTINGS) tests/requirements.txt
+	@echo "setting up .venv (once, some minutes)" >&2
+	$(PYTHON) -m venv .venv
+	.venv/bin/python $(PIP_INSTALL) --requirement tests/requirements.txt --editable './device[litert]' \
+		--editable './training[tensorflow]' --editable ./export --editable ./benchmarks
+	@touch $@

@@ -1,0 +1,213 @@
+"""Accuracy on clean and on mixed test sets, through the device's own front end and engine."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_device import atomic, model_file
+from kws_device.engine import LiteRtEngine
+from kws_device.errors import InputError
+from kws_device.manifest import Manifest
+from kws_training.corpus import Corpus, Folders, decode, load_corpus
+from kws_training.evaluation import (
+    EvaluationSet,
+    Item,
+    Judgement,
+    Material,
+    clean_set,
+    engine_predictor,
+    judge_set,
+    material,
+    waveform_set,
+)
+from kws_training.layouts import audio_below
+from kws_training.train import backgrounds
+
+from .intervals import ci95
+
+SEED = 1
+REPORT = "robustness.json"
+PREDICTIONS = "predictions.csv"
+
+
+def robustness(
+    model: str | Path | None,
+    speech: Path,
+    scenes: Path,
+    noise: Path | None,
+    split: str,
+    snrs_db: Sequence[float],
+    limit: int | None,
+    out: Path,
+) -> dict[str, Any]:
+    """Judge a model file on clean speech, on scenes and on speech in scenes and in noise.
+
+    Args:
+        model: file or shipped name; None: the shipped default.
+        speech: words in a known layout.
+        scenes: scenes in a known layout.
+        noise: any sound files below it; None: no sets with noise.
+        split: validation, test or all.
+        snrs_db: of the mixed sets.
+        limit: a seeded draw of so many words and as many scene windows, balanced by class.
+        out: gets robustness.json and predictions.csv.
+
+    Returns:
+        the content of robustness.json.
+
+    Raises:
+        InputError: a model or folder that cannot be used, or labels that are not the model's.
+    """
+    file = model_file.read(model_file.find(model))
+    engine = LiteRtEngine(file)
+    manifest = file.manifest
+    front_end = manifest.front_end
+    corpus = load_corpus(Folders(speech, scenes), manifest.keywords, front_end.sample_rate_hz, split)
+    labels = {head.name: head.labels for head in manifest.heads}
+    _check_labels(corpus, manifest)
+    data = material(corpus, front_end.clip_samples)
+    words, alone = data.words, data.scenes
+    if limit is not None:
+        words, alone = balanced(words, limit), balanced(alone, limit)
+
+    predict = engine_predictor(engine, manifest.normalisation)
+    rows: list[list[Any]] = []
+    sets: list[dict[str, Any]] = []
+    for set_ in _sets(words, alone, corpus, noise, snrs_db, manifest):
+        judged = judge_set(set_, labels, front_end, predict)
+        sets.append(_figures(set_, judged))
+        rows += _predictions(set_, judged)
+    report = {
+        "model": manifest.name,
+        "hash": manifest.hash,
+        "split": split,
+        "scene_windows_left_out": data.left_out,
+        "sets": sets,
+    }
+    atomic.write_text(out / REPORT, json.dumps(report, indent=1) + "\n")
+    atomic.write_text(out / PREDICTIONS, _table(rows))
+    return report
+
+
+def _check_labels(corpus: Corpus, manifest: Manifest) -> None:
+    head = manifest.head("scene")
+    known = set(head.labels) if head else set()
+    if head and (strange := sorted({recording.label for recording in corpus.scenes} - known)):
+        raise InputError(
+            f"{corpus.scenes[0].clip.path.parent}: scene {strange[0]} is not one of the model's "
+            f"({', '.join(head.labels)}); give a dataset with its scenes"
+        )
+
+
+def balanced(items: Sequence[Item], limit: int) -> list[Item]:
+    """A seeded draw of at most `limit` items, class by class in turn, in the items' order."""
+    rng = np.random.default_rng(SEED)
+    by_class: dict[str, list[int]] = {}
+    for i in rng.permutation(len(items)):
+        by_class.setdefault(items[i].label, []).append(int(i))
+    rounds = [(turn, i) for indices in by_class.values() for turn, i in enumerate(indices)]
+    chosen = sorted(i for _, i in sorted(rounds)[:limit])
+    return [items[i] for i in chosen]
+
+
+def _sets(
+    words: list[Item],
+    alone: list[Item],
+    corpus: Corpus,
+    noise: Path | None,
+    snrs_db: Sequence[float],
+    manifest: Manifest,
+) -> Iterator[EvaluationSet]:
+    """One set after the other, so that only one is in memory."""
+    front_end = manifest.front_end
+    length = front_end.clip_samples
+    yield clean_set(Material(words, alone, 0), length)
+    sources: list[tuple[str, Sequence[tuple[NDArray[np.float32], str | None]]]] = [
+        ("scenes", backgrounds(corpus, "scenes"))
+    ]
+    if noise is not None:
+        paths = audio_below(noise) if noise.is_dir() else []
+        if not paths:
+            raise InputError(f"{noise}: no audio found; name a folder with wav, flac or ogg files")
+        recordings = decode(paths, front_end.sample_rate_hz, "noise")
+        sources.append(("noise", [(samples, None) for samples in recordings]))
+    for name, recordings_ in sources:
+        for snr_db in snrs_db:
+            yield waveform_set(words, recordings_, name, snr_db, length, SEED)
+
+
+def _figures(set_: EvaluationSet, judged: dict[str, Judgement]) -> dict[str, Any]:
+    figures: dict[str, Any] = {"kind": set_.kind}
+    if set_.background is not None:
+        figures |= {"with": set_.background, "snr_db": set_.snr_db}
+    for head, judgement in judged.items():
+        low, high = ci95(judgement.correct, [item.source for item in judgement.items])
+        figures[head] = {
+            "accuracy": round(judgement.accuracy, 5),
+            "ci95": [round(low, 5), round(high, 5)],
+            "n": len(judgement.items),
+        }
+    return figures
+
+
+def condition(figures: dict[str, Any]) -> str:
+    """The name of a set in `--require` and in predictions.csv: clean, snr10, snr10-noise."""
+    if figures["kind"] == "clean":
+        return "clean"
+    ending = "" if figures["with"] == "scenes" else f"-{figures['with']}"
+    return f"snr{figures['snr_db']:g}{ending}"
+
+
+def _predictions(set_: EvaluationSet, judged: dict[str, Judgement]) -> list[list[Any]]:
+    name = condition({"kind": set_.kind, "with": set_.background, "snr_db": set_.snr_db})
+    return [
+        [name, item.name, item.source, head, item.label, predicted, f"{score:.4f}"]
+        for head, judgement in judged.items()
+        for item, predicted, score in zip(judgement.items, judgement.predicted, judgement.score, strict=True)
+    ]
+
+
+def _table(rows: list[list[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["set", "clip", "speaker", "head", "label", "predicted", "score"])
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def shortfalls(report: dict[str, Any], requirements: dict[str, float]) -> list[str]:
+    """What falls short of `--require`, a sentence each.
+
+    Requirements are keyword accuracies by condition; `scene-` before it asks for the scene head.
+    A condition with several backgrounds means each of them.
+
+    Raises:
+        InputError: a condition that was not measured.
+    """
+    measured: dict[str, list[tuple[str, float]]] = {}
+    for figures in report["sets"]:
+        name = condition(figures)
+        for head, prefix in (("keyword", ""), ("scene", "scene-")):
+            if head in figures:
+                entry = (prefix + name, figures[head]["accuracy"])
+                measured.setdefault(prefix + name, []).append(entry)
+                if name.endswith("-noise"):
+                    measured.setdefault(prefix + name.removesuffix("-noise"), []).append(entry)
+    lines = []
+    for name, least in requirements.items():
+        if name not in measured:
+            raise InputError(f"--require {name}: not measured; there are {', '.join(sorted(measured))}")
+        lines += [
+            f"{full}: {accuracy:.4f} is below {least:g}"
+            for full, accuracy in measured[name]
+            if accuracy < least
+        ]
+    return lines

@@ -1,0 +1,77 @@
+"""When a score becomes an event. All times are audio time, so a replay gives the same events."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .events import Decision, Event
+from .manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
+from .rings import Ring
+
+
+class Decoder:
+    """Smooths the scores of every head and reports each keyword once.
+
+    A keyword is reported at the first decision at which it leads its head and its smoothed score
+    exceeds its threshold. It is not reported again before that score has fallen to the threshold
+    and the refractory time has passed since the fall.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        step_s = manifest.decoder.decision_ms / 1000
+        self._smoothers = {
+            head.name: Ring(max(1, round(head.smoothing_s / step_s)), (len(head.labels),), np.float64)
+            for head in manifest.heads
+        }
+        self._labels = {head.name: head.labels for head in manifest.heads}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: afterwards the decoder equals a new one."""
+        for smoother in self._smoothers.values():
+            smoother.reset()
+        self._held: set[str] = set()
+        """Keywords reported whose score has not fallen since."""
+        self._fell_s = dict.fromkeys(self._manifest.decoder.thresholds, -math.inf)
+        """When the score of a reported keyword last fell to its threshold."""
+
+    def decide(self, scores: dict[str, NDArray[np.float32]], end_s: float) -> Decision:
+        """Take the scores of the window that ends at `end_s` seconds of audio."""
+        smoothed = {}
+        for name, smoother in self._smoothers.items():
+            smoother.write(scores[name][None])
+            smoothed[name] = smoother.read().mean(axis=0)
+        keyword = self._report(smoothed[KEYWORD_HEAD], end_s) if KEYWORD_HEAD in smoothed else None
+        return Decision(end_s, smoothed, None if keyword is None else self._event(keyword, smoothed, end_s))
+
+    def _report(self, smoothed: NDArray[np.float64], end_s: float) -> str | None:
+        labels = self._labels[KEYWORD_HEAD]
+        leader = labels[int(smoothed.argmax())]
+        reported = None
+        for keyword, threshold in self._manifest.decoder.thresholds.items():
+            if smoothed[labels.index(keyword)] <= threshold:
+                if keyword in self._held:
+                    self._held.remove(keyword)
+                    self._fell_s[keyword] = end_s
+            elif (
+                keyword == leader
+                and keyword not in self._held
+                and end_s - self._fell_s[keyword] >= self._manifest.decoder.refractory_s
+            ):
+                self._held.add(keyword)
+                reported = keyword
+        return reported
+
+    def _event(self, keyword: str, smoothed: dict[str, NDArray[np.float64]], end_s: float) -> Event:
+        scene, scene_score = None, None
+        if SCENE_HEAD in smoothed:
+            best = int(smoothed[SCENE_HEAD].argmax())
+            scene = self._labels[SCENE_HEAD][best]
+            scene_score = round(float(smoothed[SCENE_HEAD][best]), 4)
+        score = smoothed[KEYWORD_HEAD][self._labels[KEYWORD_HEAD].index(keyword)]
+        start_s = round(end_s - self._manifest.front_end.clip_ms / 1000, 3)
+        return Event(keyword, round(float(score), 4), start_s, end_s, scene, scene_score)

@@ -1,0 +1,128 @@
+"""kws-listen: the live demo, and the tool that runs a model over recordings."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from . import microphone, model_file
+from .command import ArgumentParser, run
+from .errors import InputError
+from .manifest import describe
+from .sinks import JsonLines, Lines, Sink
+from .sources import AudioFile, AudioSource, RawStream
+from .spotter import Spotter
+from .strict import plain
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="kws-listen", description="Listen for keywords.")
+    parser.add_argument("--model", metavar="FILE|NAME", help="a model file, or the name of a shipped one")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--device", metavar="NAME", help="microphone, by its name or a part of it")
+    source.add_argument(
+        "--file", action="append", type=Path, metavar="PATH", help="a recording instead; may be repeated"
+    )
+    source.add_argument(
+        "--stdin",
+        action="store_true",
+        help="raw sound from a pipe: 16 bit, little endian, mono, model's rate",
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON object a line, on stdout")
+    parser.add_argument(
+        "--threshold", action="append", default=[], metavar="WORD=P", help="instead of the model's, 0 to 1"
+    )
+    parser.add_argument("--block-ms", type=float, default=100.0, metavar="N", help="size of the blocks read")
+    parser.add_argument("--real-time", action="store_true", help="play a file as fast as it was recorded")
+    parser.add_argument("--list-devices", action="store_true", help="show the microphones and leave")
+    parser.add_argument("--info", action="store_true", help="show what the model file says and leave")
+    return parser
+
+
+def _thresholds(texts: list[str]) -> dict[str, float]:
+    thresholds = {}
+    for text in texts:
+        word, equals, value = text.rpartition("=")
+        try:
+            thresholds[word] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise InputError(f"--threshold {text}: write WORD=P with P between 0 and 1")
+    return thresholds
+
+
+def _sources(options: Any) -> Iterator[AudioSource]:
+    if options.file:
+        for path in options.file:
+            yield AudioFile(path, options.block_ms, options.real_time)
+    elif options.stdin:
+        yield RawStream(sys.stdin.buffer, "stdin", options.block_ms)
+    else:
+        source = microphone.Microphone(options.device)
+        print(f"listening on {source.name}; Ctrl-C ends", file=sys.stderr)
+        yield source
+
+
+def _listen(spotter: Spotter, sources: Iterator[AudioSource], sink: Sink) -> None:
+    heard: list[AudioSource] = []
+    decisions = 0
+    began_s = time.process_time()
+
+    def finish() -> None:
+        sink.finished(
+            {
+                "audio_s": round(sum(source.audio_s for source in heard), 3),
+                "decisions": decisions,
+                "lost_s": round(sum(source.lost_s for source in heard), 3),
+                "cpu_s": round(time.process_time() - began_s, 3),
+            }
+        )
+
+    try:
+        for source in sources:
+            heard.append(source)
+            for decision in spotter.decisions(source):
+                decisions += 1
+                sink.decided(decision, spotter, source.name)
+    except KeyboardInterrupt:
+        finish()
+        raise
+    finish()
+
+
+def _list_devices(as_json: bool) -> None:
+    devices = microphone.input_devices()
+    if as_json:
+        keys = ("name", "default_samplerate", "max_input_channels")
+        print(json.dumps([{key: device[key] for key in keys} for device in devices]))
+        return
+    if not devices:
+        print("no microphone found", file=sys.stderr)
+    for device in devices:
+        print(f"{device['name']}  ({device['default_samplerate']:.0f} Hz)")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; raises InputError for bad input."""
+    options = _parser().parse_args(argv)
+    if options.list_devices:
+        _list_devices(options.json)
+        return 0
+    if options.info:
+        manifest = model_file.read(model_file.find(options.model)).manifest
+        print(json.dumps(plain(manifest), indent=1) if options.json else describe(manifest))
+        return 0
+    spotter = Spotter.load(options.model, _thresholds(options.threshold))
+    sink = JsonLines(sys.stdout) if options.json else Lines(sys.stdout, sys.stderr)
+    _listen(spotter, _sources(options), sink)
+    return 0
+
+
+def entry() -> None:
+    """The console script."""
+    run(main)

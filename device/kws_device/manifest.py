@@ -1,0 +1,173 @@
+"""The contract: everything that a device must know about a model, as it travels inside the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .errors import InputError
+from .front_end import MelConfig, Normalisation
+from .strict import build, plain
+
+SCHEMA = 1
+
+UNKNOWN = "_unknown_"
+SILENCE = "_silence_"
+KEYWORD_HEAD = "keyword"
+SCENE_HEAD = "scene"
+
+
+@dataclass(frozen=True)
+class Head:
+    """One question that the model answers about the last second."""
+
+    name: str
+    """`keyword` or `scene`; also the name of the model's output."""
+    labels: tuple[str, ...]
+    """In the order of the output's values."""
+    not_events: tuple[str, ...]
+    """Labels that never become an event."""
+    smoothing_s: float
+    """Scores are averaged over the decisions of this time."""
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """When a score becomes an event."""
+
+    decision_ms: float
+    """From one decision to the next."""
+    refractory_s: float
+    """A keyword is silent for so long after its score fell below the threshold."""
+    thresholds: dict[str, float]
+    """The smoothed score that each keyword must exceed."""
+    false_accepts_per_hour: float | None
+    """What the thresholds were tuned to; null: not tuned on data."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Data that the model was trained on."""
+
+    name: str
+    """The dataset's published name, or what the folder is."""
+    licence: str
+    """Its licence and whom to name."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that a device must know about a model."""
+
+    schema: int
+    """Version of this layout."""
+    name: str
+    """What people call the model."""
+    front_end: MelConfig
+    normalisation: Normalisation
+    heads: tuple[Head, ...]
+    decoder: DecoderConfig
+    sources: tuple[Source, ...]
+    recipe: dict[str, Any]
+    """The resolved recipe, its seed among it."""
+    metrics: dict[str, Any]
+    """Accuracies of the float and of the int8 model."""
+    versions: dict[str, str]
+    """Of the packages that made the model."""
+    hash: str
+    """sha256 over the model's bytes and this manifest without the hash."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts do not fit each other."""
+        names = [head.name for head in self.heads]
+        if not names or len(set(names)) != len(names) or set(names) - {KEYWORD_HEAD, SCENE_HEAD}:
+            raise ValueError(f"heads must be {KEYWORD_HEAD}, {SCENE_HEAD} or both, not {names}")
+        for head in self.heads:
+            if not head.labels or len(set(head.labels)) != len(head.labels):
+                raise ValueError(f"the labels of head {head.name} are empty or not distinct")
+            if unknown := set(head.not_events) - set(head.labels):
+                raise ValueError(f"head {head.name} has no label {sorted(unknown)}")
+            if head.smoothing_s < 0:
+                raise ValueError(f"smoothing_s of head {head.name} is negative")
+        bands = {len(self.normalisation.mean_db), len(self.normalisation.std_db)}
+        if bands != {self.front_end.mels}:
+            raise ValueError(f"the normalisation is not for {self.front_end.mels} mel bands")
+        if min(self.normalisation.std_db) <= 0:
+            raise ValueError("std_db must be above zero")
+        hops = self.decoder.decision_ms / self.front_end.hop_ms
+        if hops < 1 or hops != int(hops) or int(hops) > self.front_end.frames:
+            raise ValueError("decision_ms must be a whole number of hops, at most one clip")
+        if self.decoder.refractory_s < 0:
+            raise ValueError("refractory_s is negative")
+        if set(self.decoder.thresholds) != set(self.keywords):
+            raise ValueError(f"the thresholds must be those of {', '.join(self.keywords) or 'no keyword'}")
+        if not all(0 <= p <= 1 for p in self.decoder.thresholds.values()):
+            raise ValueError("thresholds must lie between 0 and 1")
+
+    def head(self, name: str) -> Head | None:
+        """The head of that name, or None."""
+        return next((head for head in self.heads if head.name == name), None)
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The labels that can become an event."""
+        head = self.head(KEYWORD_HEAD)
+        return tuple(label for label in head.labels if label not in head.not_events) if head else ()
+
+
+def parse(text: str | bytes, where: str) -> Manifest:
+    """A manifest from its JSON.
+
+    Args:
+        text: JSON, UTF-8.
+        where: the file it comes from, named in errors.
+
+    Raises:
+        InputError: not JSON, another schema version, a field missing, unknown or wrong.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: the manifest is not JSON ({error}); export the model again") from error
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SCHEMA:
+        raise InputError(
+            f"{where}: manifest schema {schema!r} is not {SCHEMA}, the one known here; "
+            "install the kws-device version that belongs to the model, or export the model again"
+        )
+    return build(Manifest, data, f"{where}: manifest")
+
+
+def to_json(manifest: Manifest) -> str:
+    """The canonical JSON: sorted keys, no spaces, so that equal manifests are equal bytes."""
+    return json.dumps(
+        plain(manifest), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def content_hash(model: bytes, manifest: Manifest) -> str:
+    """sha256, in hexadecimal, over the model's bytes and the canonical manifest without the hash."""
+    return hashlib.sha256(model + to_json(replace(manifest, hash="")).encode()).hexdigest()
+
+
+def sealed(model: bytes, manifest: Manifest) -> Manifest:
+    """The manifest with the hash of `model` and itself."""
+    return replace(manifest, hash=content_hash(model, manifest))
+
+
+def describe(manifest: Manifest) -> str:
+    """What a model file says of itself, for people."""
+    front_end, decoder = manifest.front_end, manifest.decoder
+    tuned = decoder.false_accepts_per_hour
+    lines = [
+        f"model       {manifest.name}, {manifest.hash[:12]}",
+        f"front end   {front_end.mels} mels, {front_end.fmin_hz:g} to {front_end.fmax_hz:g} Hz, "
+        f"{front_end.window_ms:g} ms every {front_end.hop_ms:g} ms, {front_end.sample_rate_hz} Hz",
+        *(f"{head.name:<11} {', '.join(head.labels)}" for head in manifest.heads),
+        "thresholds  " + ", ".join(f"{word} {p:g}" for word, p in decoder.thresholds.items()),
+        "tuned to    " + ("nothing yet" if tuned is None else f"{tuned:g} false accepts an hour"),
+        *(f"trained on  {source.name} ({source.licence})" for source in manifest.sources),
+    ]
+    return "\n".join(lines)

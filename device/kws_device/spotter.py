@@ -1,0 +1,113 @@
+"""The whole way of a sound: ring of samples, log-mel frames, ring of frames, engine, decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import model_file
+from .decoder import Decoder
+from .engine import Engine, LiteRtEngine
+from .errors import InputError
+from .events import Decision, Event
+from .front_end import log_mel
+from .manifest import Manifest
+from .rings import Ring
+from .sources import AudioSource
+
+
+class Spotter:
+    """Hears keywords. Feed it sound in blocks of any size, or let it listen to a source."""
+
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        """Everything about sound and decisions comes from the manifest."""
+        config = manifest.front_end
+        self.manifest = manifest
+        self._engine = engine
+        self._decoder = Decoder(manifest)
+        self._step = round(config.sample_rate_hz * manifest.decoder.decision_ms / 1000)
+        self._new_frames = self._step // config.hop_samples
+        first = (config.frames - self._new_frames) * config.hop_samples
+        self._newest = slice(first, first + config.span_samples(self._new_frames))
+        self._samples = Ring(config.clip_samples)
+        self._frames = Ring(config.frames, (config.mels,), fill=config.floor_db)
+        self._window = np.empty((config.frames, config.mels), dtype=np.float32)
+        self._pending = np.empty(self._step, dtype=np.float32)
+        self.reset()
+
+    @classmethod
+    def load(cls, model: str | Path | None = None, thresholds: dict[str, float] | None = None) -> Spotter:
+        """A spotter from a model file or a shipped model's name; None: the shipped default.
+
+        Args:
+            model: path or name.
+            thresholds: by keyword, instead of the model's own.
+
+        Raises:
+            InputError: no such model, one that does not hold together, or an unknown keyword.
+        """
+        file = model_file.read(model_file.find(model))
+        manifest = file.manifest
+        for word, threshold in (thresholds or {}).items():
+            if word not in manifest.keywords:
+                raise InputError(
+                    f"{word}: not a keyword of the model; those are {', '.join(manifest.keywords)}"
+                )
+            if not 0 <= threshold <= 1:
+                raise InputError(f"{word}={threshold:g}: a threshold lies between 0 and 1")
+        decoder = replace(manifest.decoder, thresholds={**manifest.decoder.thresholds, **(thresholds or {})})
+        return cls(replace(manifest, decoder=decoder), LiteRtEngine(file))
+
+    def reset(self) -> None:
+        """Forget all sound: afterwards the spotter equals a new one."""
+        self._samples.reset()
+        self._frames.reset()
+        self._decoder.reset()
+        self._filled = 0
+        self._decisions = 0
+
+    def feed(self, samples: NDArray[np.floating[Any]]) -> Iterator[Decision]:
+        """Take a block, shape (n,), mono at the model's rate; yields the decisions that fall in it.
+
+        Raises:
+            ValueError: a sample is not finite.
+        """
+        while len(samples):
+            n = min(self._step - self._filled, len(samples))
+            self._pending[self._filled : self._filled + n] = samples[:n]
+            self._filled += n
+            samples = samples[n:]
+            if self._filled == self._step:
+                self._filled = 0
+                yield self._decide()
+
+    def _decide(self) -> Decision:
+        self._samples.write(self._pending)
+        self._frames.write(log_mel(self._samples.read()[self._newest], self.manifest.front_end))
+        self.manifest.normalisation.apply(self._frames.read(), out=self._window)
+        scores = self._engine.scores(self._window)
+        self._decisions += 1
+        # In whole steps, so that times do not drift in a year.
+        end_s = round(self._decisions * self._step / self.manifest.front_end.sample_rate_hz, 3)
+        return self._decoder.decide(scores, end_s)
+
+    def clip(self) -> NDArray[np.float32]:
+        """The sound of the last decision's window, shape (clip samples,): a view, good until more is fed."""
+        return self._samples.read()
+
+    def decisions(self, source: AudioSource) -> Iterator[Decision]:
+        """Every decision on a source, from its beginning. Raises as the source does."""
+        self.reset()
+        for block in source.blocks(self.manifest.front_end.sample_rate_hz):
+            yield from self.feed(block)
+
+    def listen(self, source: AudioSource) -> Iterator[Event]:
+        """The keywords heard in a source, as they are heard. Raises as the source does."""
+        for decision in self.decisions(source):
+            if decision.event is not None:
+                yield decision.event

@@ -1,0 +1,126 @@
+"""An export: convert, prove, write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from kws_device import atomic, model_file
+from kws_device.engine import LiteRtEngine
+from kws_device.errors import InputError
+from kws_device.manifest import Manifest
+from kws_device.model_file import ModelFile
+from kws_training.corpus import Folders, load_corpus
+from kws_training.evaluation import EvaluationSet, engine_predictor, material
+from kws_training.train import evaluation_sets, load_run, predictor, run_folders, versions
+
+from . import parity, tflite
+from .calibration import calibration_windows
+
+INT8 = "kws.tflite"
+FLOAT = "kws-float.tflite"
+REPORT = "export.json"
+_CALIBRATION_EVERY = 8
+
+
+class ParityError(Exception):
+    """The int8 model lost more than allowed; nothing was written."""
+
+
+def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[str, Any]:
+    """Convert a run, hold the files against the Keras model, and write them with their manifest.
+
+    Args:
+        run: folder of kws-train.
+        out: folder for the files.
+        max_loss: points of accuracy that int8 may lose on any validation set and head.
+        given: data folders by kind, instead of those the run remembers.
+
+    Returns:
+        the content of export.json.
+
+    Raises:
+        InputError: no run, no data, or a folder that cannot be written.
+        ParityError: int8 lost more than `max_loss`.
+    """
+    recipe, manifest, model = load_run(run)
+    folders = run_folders(run, **given)
+    _check_writable(out)
+    rate = recipe.front_end.sample_rate_hz
+    sample = load_corpus(folders, recipe.keywords, rate, "train", every=_CALIBRATION_EVERY)
+    windows = manifest.normalisation.apply(calibration_windows(sample, recipe))
+    contents = {FLOAT: tflite.float_model(model), INT8: tflite.int8_model(model, windows)}
+    if floating := tflite.float_tensors(contents[INT8]):
+        raise InputError(f"{run}: int8 cannot carry {floating[0]}; change the model")
+
+    sets = _validation_sets(folders, manifest)
+    answers = {"keras": parity.ask(sets, manifest, predictor(model, manifest.normalisation))}
+    for name, content in contents.items():
+        engine = LiteRtEngine(ModelFile(out / name, content, manifest))
+        answers[name] = parity.ask(sets, manifest, engine_predictor(engine, manifest.normalisation))
+    loss, where = parity.largest_loss(answers["keras"], answers[INT8])
+    if loss > max_loss:
+        raise ParityError(
+            f"int8 is {loss:.2f} points below float ({where}), more than {max_loss:g}; nothing was written. "
+            "Train longer, or allow it with --max-loss"
+        )
+
+    metrics = {
+        "validation": {
+            "float": parity.accuracies(answers["keras"]),
+            "int8": parity.accuracies(answers[INT8]),
+        },
+        "int8_max_loss_points": max_loss,
+    }
+    sealed = replace(manifest, metrics=metrics, versions=versions())
+    report: dict[str, Any] = {
+        "largest_int8_loss_points": round(loss, 3),
+        "max_loss_points": max_loss,
+        "files": {},
+    }
+    with _all_or_nothing(out) as folder:
+        for name, content in contents.items():
+            file = model_file.write(folder / name, content, sealed)
+            report["files"][name] = {
+                "bytes": (folder / name).stat().st_size,
+                "hash": file.manifest.hash,
+                "operators": tflite.operators(content),
+                "accuracy": parity.accuracies(answers[name]),
+                "against_keras": parity.agreement(answers["keras"], answers[name]),
+            }
+        report["keras_accuracy"] = parity.accuracies(answers["keras"])
+        report["calibration_windows"] = len(windows)
+        atomic.write_text(folder / REPORT, json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def _validation_sets(folders: Folders, manifest: Manifest) -> list[EvaluationSet]:
+    keywords, front_end = manifest.keywords, manifest.front_end
+    corpus = load_corpus(folders, keywords, front_end.sample_rate_hz, "validation")
+    data = material(corpus, front_end.clip_samples)
+    sets = evaluation_sets(data, corpus, front_end.clip_samples, manifest.recipe["seed"])
+    return [set_ for set_ in sets if set_.snr_db in (None, 10.0)]
+
+
+def _check_writable(out: Path) -> None:
+    """Raises InputError now rather than after minutes of work."""
+    with _all_or_nothing(out):
+        pass
+
+
+@contextmanager
+def _all_or_nothing(out: Path) -> Iterator[Path]:
+    """A temporary folder whose files move to `out` when the block ends well."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".export-", dir=out) as temporary:
+            yield Path(temporary)
+            for path in Path(temporary).iterdir():
+                path.replace(out / path.name)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another folder") from error

@@ -1,0 +1,95 @@
+"""Batches for Keras: windows become normalised mels, and every epoch can be drawn again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_device.front_end import Normalisation
+from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+
+from .augmentation import blanked
+from .examples import Examples
+from .recipe import Recipe
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """The training windows of each epoch, a function of seed, epoch and batch number alone."""
+
+    def __init__(
+        self,
+        examples: Examples,
+        recipe: Recipe,
+        normalisation: Normalisation,
+        labels: dict[str, int],
+        epoch: int,
+    ) -> None:
+        """Start at `epoch`, as a resumed run does; `labels` gives the number of labels by head."""
+        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
+        self._examples = examples
+        self._recipe = recipe
+        self._normalisation = normalisation
+        self._labels = labels
+        self._start(epoch)
+
+    def _start(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._plan = self._examples.plan(np.random.default_rng([self._recipe.seed, epoch]))
+
+    def on_epoch_end(self) -> None:
+        """Called by Keras: go on to the next epoch's windows."""
+        self._start(self._epoch + 1)
+
+    def __len__(self) -> int:
+        # An incomplete last batch would make its windows count more than others.
+        return max(1, len(self._plan) // self._recipe.optimisation.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], Arrays, Arrays]:
+        size = self._recipe.optimisation.batch_size
+        rng = np.random.default_rng([self._recipe.seed, self._epoch, index])
+        sounds, targets = self._examples.draw(self._plan[index * size : (index + 1) * size], rng)
+        mels = self._normalisation.apply(self._examples.mels(sounds))
+        change = self._recipe.augmentation
+        for frames in mels:
+            blanked(
+                frames,
+                rng,
+                change.time_masks,
+                change.time_mask_frames,
+                change.mel_masks,
+                change.mel_mask_bands,
+            )
+        wanted = {
+            KEYWORD_HEAD: _one_hot(targets.keyword, self._labels[KEYWORD_HEAD]),
+            SCENE_HEAD: _one_hot(targets.scene, self._labels[SCENE_HEAD]),
+        }
+        return mels, wanted, {KEYWORD_HEAD: targets.keyword_weight, SCENE_HEAD: targets.scene_weight}
+
+
+def _one_hot(index: NDArray[np.int64], count: int) -> NDArray[np.float32]:
+    return np.eye(count, dtype=np.float32)[index]
+
+
+def validation_arrays(
+    sets: list[Any], labels: dict[str, tuple[str, ...]], examples: Examples, normalisation: Normalisation
+) -> tuple[NDArray[np.float32], Arrays, Arrays]:
+    """Evaluation sets as one pile of arrays; a window counts for the heads that it is asked about."""
+    items = [(KEYWORD_HEAD, item) for set_ in sets for item in set_.words]
+    items += [(SCENE_HEAD, item) for set_ in sets for item in set_.scenes]
+    mels = np.concatenate(
+        [
+            normalisation.apply(examples.mels(np.stack([item.samples for _, item in items[i : i + 256]])))
+            for i in range(0, len(items), 256)
+        ]
+    )
+    targets, weights = {}, {}
+    for head, names in labels.items():
+        index = np.array([names.index(item.label) if asked == head else 0 for asked, item in items])
+        targets[head] = _one_hot(index, len(names))
+        weights[head] = np.array([asked == head for asked, _ in items], dtype=np.float32)
+    return mels, targets, weights

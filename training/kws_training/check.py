@@ -1,0 +1,92 @@
+"""kws-data check: what is in a folder of recordings, and what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from tqdm import tqdm
+
+from kws_device import audio_files
+from kws_device.errors import InputError
+
+from .layouts import SPLITS, Clip, Dataset
+from .windows import SILENT_DBFS, level_dbfs
+
+_RATE_HZ = 16_000
+_SHORT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something about a clip that a person should know."""
+
+    kind: str
+    """unreadable, short, silent or duplicate."""
+    file: str
+    """Below the dataset's folder."""
+    detail: str
+    """What exactly."""
+
+
+def _look(clip: Clip, name: str) -> tuple[str, list[Problem]]:
+    """The digest of a clip's file, and its problems."""
+    try:
+        samples = audio_files.read(clip.path, _RATE_HZ)
+        digest = hashlib.sha256(clip.path.read_bytes()).hexdigest()
+    except (InputError, OSError) as error:
+        return "", [Problem("unreadable", name, str(error))]
+    problems = []
+    if len(samples) < _SHORT_S * _RATE_HZ:
+        problems.append(Problem("short", name, f"{len(samples) / _RATE_HZ:.2f} s; it will be padded"))
+    if len(samples) == 0 or level_dbfs(samples) < SILENT_DBFS:
+        problems.append(Problem("silent", name, f"below {SILENT_DBFS:g} dBFS"))
+    return digest, problems
+
+
+def check(dataset: Dataset) -> dict[str, Any]:
+    """Counts, problems and leaks of a dataset.
+
+    Returns:
+        {"layout", "splits": {split: {label: clips}}, "problems": [{"kind", "file", "detail"}],
+        "leaks": [{"source", "splits"}]}; clips whose dataset has no splits count under "all".
+    """
+    names = [clip.path.relative_to(dataset.folder).as_posix() for clip in dataset.clips]
+    with ThreadPoolExecutor() as pool:
+        looks = pool.map(_look, dataset.clips, names)
+        looked = list(tqdm(looks, total=len(names), desc="checking", unit="clip", leave=False))
+    problems = [problem for _, found in looked for problem in found]
+    first: dict[str, str] = {}
+    for name, (digest, _) in zip(names, looked, strict=True):
+        if digest in first:
+            problems.append(Problem("duplicate", name, f"same content as {first[digest]}"))
+        elif digest:
+            first[digest] = name
+    return {
+        "layout": dataset.layout,
+        "splits": _counts(dataset),
+        "problems": [vars(problem) for problem in problems],
+        "leaks": _leaks(dataset),
+    }
+
+
+def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+    counts = Counter((clip.split or "all", clip.label) for clip in dataset.clips)
+    splits = [split for split in (*SPLITS, "all") if any(key[0] == split for key in counts)]
+    return {split: {label: n for (s, label), n in sorted(counts.items()) if s == split} for split in splits}
+
+
+def _leaks(dataset: Dataset) -> list[dict[str, Any]]:
+    """Sources (speakers, Freesound recordings) that are in more than one split."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for clip in dataset.clips:
+        if clip.split is not None:
+            splits[clip.source].add(clip.split)
+    return [
+        {"source": source, "splits": [split for split in SPLITS if split in found]}
+        for source, found in sorted(splits.items())
+        if len(found) > 1
+    ]

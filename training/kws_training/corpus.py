@@ -1,0 +1,146 @@
+"""Recordings in memory: one split of speech, scenes, continuous speech and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from kws_device import audio_files
+from kws_device.errors import InputError
+from kws_device.manifest import SILENCE, UNKNOWN
+
+from .layouts import PUBLISHED, Clip, Dataset, audio_below, read_dataset
+from .recipe import Recipe
+
+BACKGROUND_PARTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0), "all": (0.0, 1.0)}
+"""Which part of each long background recording belongs to which split."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the data of a run lies; negatives and noise may be absent."""
+
+    speech: Path
+    scenes: Path
+    negatives: Path | None = None
+    noise: Path | None = None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A labelled recording in memory."""
+
+    samples: NDArray[np.float32]
+    """Mono, shape (n,), full scale is 1.0."""
+    label: str
+    """The head's label, not the folder's: other words are `_unknown_`."""
+    clip: Clip
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What one split offers."""
+
+    speech: list[Recording]
+    """One word each, or `_silence_`."""
+    scenes: list[Recording]
+    """One scene each."""
+    noise: list[NDArray[np.float32]]
+    """Background without a scene label."""
+    negatives: list[NDArray[np.float32]]
+    """Continuous speech; in training only."""
+
+
+def decode(paths: Sequence[Path], sample_rate_hz: int, what: str) -> list[NDArray[np.float32]]:
+    """Read many files with a progress bar, in their order. Raises InputError for the first bad one."""
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(lambda path: audio_files.read(path, sample_rate_hz), paths)
+        return list(tqdm(results, total=len(paths), desc=what, unit="file", leave=False))
+
+
+def keyword_labels(recipe: Recipe) -> tuple[str, ...]:
+    """Labels of the keyword head, in order."""
+    return (*recipe.keywords, UNKNOWN, SILENCE)
+
+
+def head_label(word: str, keywords: Sequence[str]) -> str:
+    """The keyword head's label for a folder's name."""
+    return word if word in keywords or word == SILENCE else UNKNOWN
+
+
+def read_recordings(
+    clips: Sequence[Clip], labels: Sequence[str], sample_rate_hz: int, what: str
+) -> list[Recording]:
+    """Decode clips and give each its head's label."""
+    audio = decode([clip.path for clip in clips], sample_rate_hz, what)
+    return [Recording(*parts) for parts in zip(audio, labels, clips, strict=True)]
+
+
+def background_part(dataset: Dataset, split: str, sample_rate_hz: int) -> list[NDArray[np.float32]]:
+    """The part of each long background recording that belongs to a split."""
+    first, last = BACKGROUND_PARTS[split]
+    recordings = decode(dataset.background, sample_rate_hz, "background")
+    return [samples[int(first * len(samples)) : int(last * len(samples))] for samples in recordings]
+
+
+def load_corpus(
+    folders: Folders, keywords: Sequence[str], sample_rate_hz: int, split: str, every: int = 1
+) -> Corpus:
+    """One split of everything, in memory as float32 (about 64 kB per second of sound).
+
+    Negatives and the noise folder train only; validation hears scenes and its part of the
+    dataset's own background recordings. With `every` = n only each n-th clip of speech, scenes and
+    negatives is read, for work that needs a cross-section.
+
+    Raises:
+        InputError: a folder or a split without audio, or a keyword that no clip says.
+    """
+    speech = read_dataset(folders.speech)
+    if absent := sorted(set(keywords) - set(speech.labels)):
+        raise InputError(
+            f"{folders.speech}: no recordings of {', '.join(absent)}; it has {', '.join(speech.labels[:20])}"
+        )
+    scenes = read_dataset(folders.scenes)
+    words, sounds = speech.split(split)[::every], scenes.split(split)[::every]
+    noise = background_part(speech, split, sample_rate_hz)
+    negatives: list[NDArray[np.float32]] = []
+    if split == "train":
+        noise += _extra(folders.noise, sample_rate_hz, "noise", 1)
+        negatives = _extra(folders.negatives, sample_rate_hz, "negatives", every)
+    return Corpus(
+        read_recordings(words, [head_label(c.label, keywords) for c in words], sample_rate_hz, "speech"),
+        read_recordings(sounds, [c.label for c in sounds], sample_rate_hz, "scenes"),
+        noise,
+        negatives,
+    )
+
+
+def _extra(folder: Path | None, sample_rate_hz: int, what: str, every: int) -> list[NDArray[np.float32]]:
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name one with recordings")
+    if not (paths := audio_below(folder)):
+        raise InputError(f"{folder}: no audio found; expected wav, flac or ogg files")
+    return decode(paths[::every], sample_rate_hz, what)
+
+
+def provenance(folders: Folders, recipe: Recipe) -> list[tuple[str, str]]:
+    """Name and licence of each folder: the recipe's word, else what its layout is known for."""
+    found = []
+    for kind in ("speech", "scenes", "negatives", "noise"):
+        folder: Path | None = getattr(folders, kind)
+        if folder is None:
+            continue
+        stated: str = getattr(recipe.provenance, kind)
+        if not stated and kind in ("speech", "scenes"):
+            stated = PUBLISHED.get(read_dataset(folder).layout, "")
+        name, _, licence = (stated or f"folder {folder.name}; licence not stated").partition("; ")
+        found.append((f"{kind}: {name}", licence))
+    return found

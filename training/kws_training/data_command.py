@@ -1,0 +1,65 @@
+"""kws-data: look at data before training on it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from kws_device.command import ArgumentParser, run
+
+from .check import check
+from .layouts import read_dataset
+
+_EXAMPLES = 5
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="kws-data", description="Look at data before training on it.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    checking = commands.add_parser("check", help="count clips, find problems and leaks between splits")
+    checking.add_argument("folder", type=Path, metavar="DIR")
+    checking.add_argument("--json", action="store_true", help="everything, on stdout")
+    checking.add_argument("--plots", type=Path, metavar="DIR", help="write a picture of the class counts")
+    return parser
+
+
+def _describe(report: dict[str, Any]) -> str:
+    splits: dict[str, dict[str, int]] = report["splits"]
+    labels = sorted({label for counts in splits.values() for label in counts})
+    lines = [f"layout: {report['layout']}", f"{'':18}" + "".join(f"{split:>11}" for split in splits)]
+    for label in labels:
+        lines.append(f"{label:18}" + "".join(f"{counts.get(label, 0):11d}" for counts in splits.values()))
+    lines.append(f"{'all':18}" + "".join(f"{sum(counts.values()):11d}" for counts in splits.values()))
+    kinds = Counter(problem["kind"] for problem in report["problems"])
+    for kind, count in kinds.items():
+        shown = [p for p in report["problems"] if p["kind"] == kind][:_EXAMPLES]
+        lines.append(f"{kind}: {count}")
+        lines += [f"  {problem['file']}: {problem['detail']}" for problem in shown]
+        if count > len(shown):
+            lines.append(f"  and {count - len(shown)} more; --json shows all")
+    lines.append(f"sources in two splits: {len(report['leaks'])}")
+    lines += [f"  {leak['source']}: {' and '.join(leak['splits'])}" for leak in report["leaks"][:_EXAMPLES]]
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; raises InputError for bad input."""
+    options = _parser().parse_args(argv)
+    report = check(read_dataset(options.folder))
+    if options.plots is not None:
+        from .plots import class_counts
+
+        class_counts(report["splits"], options.plots / "class_counts.png")
+    if options.json:
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        print(_describe(report), file=sys.stderr)
+    return 0
+
+
+def entry() -> None:
+    """The console script."""
+    run(main)

@@ -1,0 +1,169 @@
+"""Training windows: words moved, cut and joined as in running speech, over a background at a true SNR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_device.front_end import log_mel
+from kws_device.manifest import SILENCE, UNKNOWN
+
+from .augmentation import shifted
+from .corpus import Corpus, keyword_labels
+from .recipe import Recipe
+from .windows import background_gain, centred, from_db, power, random_crop
+
+# A cut word is still the word while it keeps most of its energy, and no longer one when it has lost
+# most of it. In between nobody can say, and the window does not train the keyword head.
+_KEPT_IS_WORD = 0.85
+_KEPT_IS_FRAGMENT = 0.35
+_FRAGMENT_SHIFT = (0.35, 0.8)
+_NEIGHBOUR_SHIFT = (0.65, 0.95)
+# Background alone is heard at its own level, give or take; now and then there is next to nothing.
+_ALONE_GAIN_DB = (-15.0, 10.0)
+_NOTHING_SHARE = 0.1
+_NOTHING_DBFS = (-100.0, -60.0)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the heads should say of a batch, and how much each window counts."""
+
+    keyword: NDArray[np.int64]
+    """Index of the label, shape (n,)."""
+    keyword_weight: NDArray[np.float32]
+    """Shape (n,)."""
+    scene: NDArray[np.int64]
+    """Index of the label, shape (n,)."""
+    scene_weight: NDArray[np.float32]
+    """Shape (n,); 0 where no scene can be heard."""
+
+
+class Examples:
+    """Draws windows from one split's corpus as the recipe says; the same generator, the same windows."""
+
+    def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._length = recipe.front_end.clip_samples
+        self._labels = keyword_labels(recipe)
+        self._clips = np.stack([centred(item.samples, self._length) for item in corpus.speech])
+        self._powers = np.array([power(item.samples) for item in corpus.speech])
+        self._keyword = np.array([self._labels.index(item.label) for item in corpus.speech])
+        self._scenes = [item.samples for item in corpus.scenes]
+        self.scene_labels = sorted({item.label for item in corpus.scenes})
+        self._scene = np.array([self.scene_labels.index(item.label) for item in corpus.scenes])
+        self._noise = corpus.noise
+        self._negatives = corpus.negatives
+
+        words = np.array([item.clip.label for item in corpus.speech])
+        unknown = np.flatnonzero(self._keyword == self._labels.index(UNKNOWN))
+        self._spoken = np.flatnonzero(self._keyword < len(recipe.keywords))
+        self._unknown = unknown
+        # By the root of a word's count: rare words are heard more often than they were recorded.
+        _, word, count = np.unique(words[unknown], return_inverse=True, return_counts=True)
+        weight = 1 / np.sqrt(count[word])
+        self._unknown_weight = weight / weight.sum() if len(unknown) else weight
+        self._silent = np.flatnonzero(self._keyword == self._labels.index(SILENCE))
+
+    def plan(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """The order of an epoch: clip indices, -1 for background alone, -2 for continuous speech."""
+        epoch = self._recipe.epoch
+        unknown = epoch.unknown_share if len(self._unknown) else 0.0
+        negatives = epoch.negatives_share if self._negatives else 0.0
+        total = len(self._spoken) / (1 - epoch.silence_share - unknown - negatives)
+        parts = [
+            self._spoken,
+            rng.choice(self._unknown, int(total * unknown), p=self._unknown_weight)
+            if unknown
+            else self._unknown,
+            np.full(int(total * negatives), -2),
+            np.full(int(total * epoch.silence_share), -1),
+            self._silent,
+        ]
+        return rng.permutation(np.concatenate(parts)).astype(np.int64)
+
+    def draw(self, plan: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.float32], Targets]:
+        """The windows of a piece of a plan.
+
+        Returns:
+            waveforms, shape (n, clip samples), full scale is 1.0, not clipped; and their targets.
+        """
+        n = len(plan)
+        sounds = np.zeros((n, self._length), dtype=np.float32)
+        keyword = np.full(n, self._labels.index(SILENCE))
+        keyword_weight = np.ones(n, dtype=np.float32)
+        scene = np.zeros(n, dtype=np.int64)
+        scene_weight = np.zeros(n, dtype=np.float32)
+        change = self._recipe.augmentation
+        for i, index in enumerate(plan):
+            if index == -1:
+                sounds[i], scene[i], scene_weight[i] = self._alone(rng)
+            else:
+                if index == -2:
+                    speech, keyword[i] = self._running_speech(rng), self._labels.index(UNKNOWN)
+                    speech_power = power(speech)
+                else:
+                    speech, keyword[i], keyword_weight[i] = self._word(int(index), rng)
+                    speech_power = float(self._powers[index])
+                sounds[i], scene[i], scene_weight[i] = self._over_background(speech, speech_power, rng)
+            sounds[i] *= np.sqrt(from_db(rng.uniform(-change.gain_db, change.gain_db)))
+        return sounds, Targets(keyword, keyword_weight, scene, scene_weight)
+
+    def _word(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], int, float]:
+        change = self._recipe.augmentation
+        clip, label, weight = self._clips[index], int(self._keyword[index]), 1.0
+        if rng.random() < change.fragment_share:
+            by = rng.choice((-1, 1)) * rng.uniform(*_FRAGMENT_SHIFT) * self._length
+            moved = shifted(clip, int(by))
+            kept = power(moved) / max(power(clip), 1e-12)
+            if kept < _KEPT_IS_FRAGMENT:
+                label = self._labels.index(UNKNOWN)
+            elif kept < _KEPT_IS_WORD:
+                weight = 0.0
+        else:
+            reach = change.shift_ms / 1000 * self._recipe.front_end.sample_rate_hz
+            moved = shifted(clip, int(rng.uniform(-reach, reach)))
+        if rng.random() < change.neighbour_share:
+            by = rng.choice((-1, 1)) * rng.uniform(*_NEIGHBOUR_SHIFT) * self._length
+            moved = moved + shifted(self._clips[rng.integers(len(self._clips))], int(by))
+        return moved, label, weight
+
+    def _running_speech(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        recording = self._negatives[rng.integers(len(self._negatives))]
+        crop = random_crop(recording, self._length, rng)
+        return np.zeros(self._length, dtype=np.float32) if crop is None else crop
+
+    def _background(self, rng: np.random.Generator) -> tuple[NDArray[np.float32] | None, int | None]:
+        """A crop and its scene, None for noise; no crop where only silence was found."""
+        if not self._noise or rng.random() < self._recipe.augmentation.scene_share:
+            choice = int(rng.integers(len(self._scenes)))
+            return random_crop(self._scenes[choice], self._length, rng), int(self._scene[choice])
+        return random_crop(self._noise[rng.integers(len(self._noise))], self._length, rng), None
+
+    def _alone(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], int, float]:
+        crop, scene = self._background(rng)
+        if crop is None or rng.random() < _NOTHING_SHARE:
+            level = np.sqrt(from_db(rng.uniform(*_NOTHING_DBFS)))
+            return (rng.standard_normal(self._length) * level).astype(np.float32), 0, 0.0
+        gain = np.float32(np.sqrt(from_db(rng.uniform(*_ALONE_GAIN_DB))))
+        return crop * gain, scene or 0, 0.0 if scene is None else 1.0
+
+    def _over_background(
+        self, speech: NDArray[np.float32], speech_power: float, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], int, float]:
+        change = self._recipe.augmentation
+        if rng.random() < change.clean_share or speech_power == 0:
+            return speech, 0, 0.0
+        crop, scene = self._background(rng)
+        if crop is None:
+            return speech, 0, 0.0
+        snr_db = rng.uniform(change.snr_min_db, change.snr_max_db)
+        mixed = speech + crop * np.float32(background_gain(speech_power, power(crop), snr_db))
+        heard = scene is not None and snr_db <= change.scene_label_snr_db
+        return mixed, scene or 0, float(heard)
+
+    def mels(self, sounds: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log-mels of windows through the device's own front end, shape (n, frames, mels), in dB."""
+        return log_mel(sounds, self._recipe.front_end)

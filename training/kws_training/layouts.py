@@ -1,0 +1,200 @@
+"""Folders of recordings in their published layouts, as lists of labelled clips with their splits."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kws_device.audio_files import SUFFIXES
+from kws_device.errors import InputError
+
+SPLITS = ("train", "validation", "test")
+BACKGROUND = "_background_noise_"
+
+PUBLISHED = {
+    "speech-commands": "Speech Commands (P. Warden, 2018); CC BY 4.0",
+    "esc50": "ESC-50 (K. J. Piczak, 2015); ESC-10: CC BY 3.0 and CC0, other classes: CC BY-NC 3.0",
+    "urbansound8k": "UrbanSound8K (J. Salamon et al., 2014); CC BY-NC 3.0",
+}
+"""Dataset; licence: by layout, where the layout tells."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled recording."""
+
+    path: Path
+    label: str
+    """The folder or class name."""
+    split: str | None
+    """train, validation or test; None where the dataset does not say."""
+    source: str
+    """Who or what was recorded: speaker hash, Freesound id, or the name up to the first `_`."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder of recordings that was recognised."""
+
+    folder: Path
+    layout: str
+    """speech-commands, urbansound8k, esc50 or folders."""
+    clips: tuple[Clip, ...]
+    background: tuple[Path, ...]
+    """Long recordings of background noise, which belong to every split by position."""
+
+    def split(self, name: str) -> list[Clip]:
+        """The clips of a split, or every clip for `all`.
+
+        Raises:
+            InputError: the dataset has no such split.
+        """
+        clips = [clip for clip in self.clips if name == "all" or clip.split == name]
+        if not clips:
+            raise InputError(
+                f"{self.folder}: no clip is in the {name} split; "
+                + (
+                    "without validation_list.txt and testing_list.txt only --split all works"
+                    if self.layout == "speech-commands"
+                    else "clips are split by a hash of their names up to the first '_': record more sources"
+                )
+            )
+        return clips
+
+    @property
+    def labels(self) -> list[str]:
+        """All labels, sorted."""
+        return sorted({clip.label for clip in self.clips})
+
+
+def audio_below(folder: Path) -> list[Path]:
+    """Every sound file below a folder, sorted; hidden files are left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Recognise a folder's layout and list its clips.
+
+    Raises:
+        InputError: no such folder, no audio in it, or lists and tables that do not fit it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name one with recordings")
+    if (folder / "meta" / "esc50.csv").is_file():
+        dataset = _esc50(folder)
+    elif (folder / "metadata" / "UrbanSound8K.csv").is_file():
+        dataset = _urbansound8k(folder)
+    elif _is_speech_commands(folder):
+        dataset = _speech_commands(folder)
+    else:
+        dataset = _folders(folder)
+    if not dataset.clips:
+        raise InputError(
+            f"{folder}: no audio found; expected Speech Commands, ESC-50, UrbanSound8K, "
+            f"or one folder of {', '.join(SUFFIXES)} files per word"
+        )
+    return dataset
+
+
+def _word_folders(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and path.name != BACKGROUND and not path.name.startswith(".")
+    )
+
+
+def _is_speech_commands(folder: Path) -> bool:
+    lists = ("validation_list.txt", "testing_list.txt")
+    return any((folder / name).is_file() for name in lists) or any(
+        "_nohash_" in path.name for word in _word_folders(folder) for path in word.iterdir()
+    )
+
+
+def _speech_commands(folder: Path) -> Dataset:
+    listed: dict[str, str] = {}
+    for name, split in (("validation_list.txt", "validation"), ("testing_list.txt", "test")):
+        path = folder / name
+        if path.is_file():
+            listed |= dict.fromkeys(path.read_text(encoding="utf-8").split(), split)
+    otherwise = "train" if listed else None
+    clips = []
+    for word in _word_folders(folder):
+        for path in audio_below(word):
+            relative = path.relative_to(folder).as_posix()
+            clips.append(
+                Clip(path, word.name, listed.pop(relative, otherwise), path.name.split("_nohash_")[0])
+            )
+    if listed:
+        name, split = next(iter(listed.items()))
+        raise InputError(
+            f"{folder}: {len(listed)} clips of its lists are missing, {name} ({split}) for one; "
+            "unpack the dataset again"
+        )
+    return Dataset(folder, "speech-commands", tuple(clips), tuple(audio_below(folder / BACKGROUND)))
+
+
+def _table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if missing := set(columns) - set(reader.fieldnames or ()):
+            raise InputError(f"{path}: column {', '.join(sorted(missing))} missing; unpack the dataset again")
+        rows = list(reader)
+    return rows
+
+
+def _present(path: Path, table: Path) -> Path:
+    if not path.is_file():
+        raise InputError(f"{path}: listed in {table} but missing; unpack the dataset again")
+    return path
+
+
+def _esc50(folder: Path) -> Dataset:
+    """Test: fold 5, or 4 where there is no 5; validation: every fifth source clip of the others."""
+    table = folder / "meta" / "esc50.csv"
+    rows = _table(table, ("filename", "fold", "category", "src_file"))
+    test_fold = "5" if any(row["fold"] == "5" for row in rows) else "4"
+    # Ordered by class, so that each fifth source takes its share of every class.
+    sources = sorted(
+        {(row["category"], row["src_file"]) for row in rows if row["fold"] != test_fold},
+        key=lambda pair: (pair[0], int(pair[1])),
+    )
+    validation = {source for _, source in sources[::5]}
+    clips = []
+    for row in rows:
+        split = (
+            "test" if row["fold"] == test_fold else "validation" if row["src_file"] in validation else "train"
+        )
+        path = _present(folder / "audio" / row["filename"], table)
+        clips.append(Clip(path, row["category"], split, row["src_file"]))
+    return Dataset(folder, "esc50", tuple(clips), ())
+
+
+def _urbansound8k(folder: Path) -> Dataset:
+    """The study's documented folds: 5 validates, 6 tests, the others train."""
+    table = folder / "metadata" / "UrbanSound8K.csv"
+    clips = []
+    for row in _table(table, ("slice_file_name", "fsID", "fold", "class")):
+        path = _present(folder / "audio" / f"fold{row['fold']}" / row["slice_file_name"], table)
+        split = {"5": "validation", "6": "test"}.get(row["fold"], "train")
+        clips.append(Clip(path, row["class"], split, row["fsID"]))
+    return Dataset(folder, "urbansound8k", tuple(clips), ())
+
+
+def _folders(folder: Path) -> Dataset:
+    """One folder per word. All takes of a speaker (the name up to the first `_`) share a split."""
+    clips = []
+    for word in _word_folders(folder):
+        for path in audio_below(word):
+            source = path.stem.split("_")[0]
+            share = int(hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), 16) % 100
+            split = "validation" if share < 10 else "test" if share < 20 else "train"
+            clips.append(Clip(path, word.name, split, source))
+    return Dataset(folder, "folders", tuple(clips), tuple(audio_below(folder / BACKGROUND)))

@@ -1,0 +1,110 @@
+"""kws-train: train a recipe, or evaluate a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from kws_device.command import ArgumentParser, run
+from kws_device.errors import InputError
+
+from . import recipe as recipes
+from .corpus import Folders
+
+_DATA = {
+    "speech": "Speech Commands, or a folder of folders of one's own words",
+    "scenes": "ESC-50, ESC-10 or UrbanSound8K",
+    "negatives": "continuous speech, any files below the folder; optional, makes fewer false events",
+    "noise": "background sound without labels, any files below the folder; optional",
+}
+
+
+def _train_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="kws-train",
+        description="Train a keyword spotter. See also: kws-train evaluate RUN --help",
+    )
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a name of --list or a TOML file")
+    parser.add_argument("--list", action="store_true", help="show the recipes and leave")
+    for name, text in _DATA.items():
+        parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=text)
+    parser.add_argument("--keywords", metavar="A,B,C", help="the words to spot, instead of the recipe's")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's")
+    parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change any value of the recipe"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--from", dest="start_from", type=Path, metavar="RUN", help="start from its weights")
+    return parser
+
+
+def _evaluate_parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="kws-train evaluate", description="Accuracy of a run's Keras model.")
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("--speech", type=Path, metavar="DIR", required=True)
+    parser.add_argument("--scenes", type=Path, metavar="DIR", required=True)
+    parser.add_argument("--split", choices=("validation", "test", "all"), required=True)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; raises InputError for bad input."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["evaluate"]:
+        return _evaluate(arguments[1:])
+    options = _train_parser().parse_args(arguments)
+    if options.list:
+        for name in recipes.names():
+            print(f"{name:12} {recipes.load(name).about}")
+        return 0
+    for needed in ("recipe", "speech", "scenes", "out"):
+        if getattr(options, needed) is None:
+            raise InputError(
+                "name a RECIPE; --list shows them" if needed == "recipe" else f"--{needed} is missing"
+            )
+    overrides = dict(recipes.override(text) for text in options.set)
+    if options.keywords is not None:
+        overrides["keywords"] = [word.strip() for word in options.keywords.split(",") if word.strip()]
+    if options.epochs is not None:
+        overrides["optimisation.epochs"] = options.epochs
+    if options.seed is not None:
+        overrides["seed"] = options.seed
+    recipe = recipes.load(options.recipe, overrides)
+    folders = Folders(options.speech, options.scenes, options.negatives, options.noise)
+
+    from .train import train
+
+    path = train(recipe, folders, options.out, options.resume, options.start_from)
+    print(f"trained: {path}; next: kws-export {options.out} --out FOLDER", file=sys.stderr)
+    return 0
+
+
+def _evaluate(arguments: list[str]) -> int:
+    options = _evaluate_parser().parse_args(arguments)
+
+    from .corpus import load_corpus
+    from .evaluation import judge_set, material
+    from .train import evaluation_sets, load_run, predictor
+
+    recipe, manifest, model = load_run(options.run)
+    front_end = manifest.front_end
+    corpus = load_corpus(
+        Folders(options.speech, options.scenes), recipe.keywords, front_end.sample_rate_hz, options.split
+    )
+    data = material(corpus, front_end.clip_samples)
+    labels = {head.name: head.labels for head in manifest.heads}
+    predict = predictor(model, manifest.normalisation)
+    print(f"{'set':18} {'keyword':>8} {'n':>6} {'scene':>8} {'n':>6}")
+    for set_ in evaluation_sets(data, corpus, front_end.clip_samples, recipe.seed):
+        judged = judge_set(set_, labels, front_end, predict)
+        name = "clean" if set_.snr_db is None else f"{set_.background} {set_.snr_db:g} dB"
+        figures = " ".join(f"{judged[h].accuracy:8.4f} {len(judged[h].items):6d}" for h in labels)
+        print(f"{name:18} {figures}")
+    return 0
+
+
+def entry() -> None:
+    """The console script."""
+    run(main)
