@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from kws_device.errors import InputError
 from kws_device.events import Event
 from kws_training.evaluation import Item
 from kws_training.windows import background_gain, power
-from numpy.typing import NDArray
 
 _SHORTEST_GAP_S = 0.5
 _GRACE_S = 0.75
@@ -62,13 +63,15 @@ def compose(
     """
     rng = np.random.default_rng(seed)
     samples = np.resize(background, round(duration_s * sample_rate_hz)).astype(np.float32)
-    targets = []
+    targets: list[Target] = []
     at = round(sample_rate_hz * rng.uniform(_SHORTEST_GAP_S, longest_gap_s))
     order = iter(rng.permutation(len(words)))
     while True:
         index = next(order, None)
         if index is None:
-            raise InputError(f"{len(words)} words are too few for {duration_s:g} s; give more or a shorter time")
+            raise InputError(
+                f"{len(words)} words are too few for {duration_s:g} s; give more or a shorter time"
+            )
         word = words[int(index)]
         end = at + len(word.samples)
         if end + round(_GRACE_S * sample_rate_hz) > len(samples):

@@ -14,18 +14,39 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from kws_device import audio_files
 from numpy.typing import NDArray
+
+from kws_device import audio_files
 
 RATE_HZ = 16_000
 SEED = 1
 SNR_DB = 12.0
 PAUSE_S = 1.2
 VOICES = ("en-us", "en-gb", "en-us+m3", "en-us+f2", "en-us+m7", "en-gb+f4")
-SCRIPT = (
-    "yes hello no kitchen up left computer right down stop Monday go "
-    "no yes window stop up banana down right left go"
-).split()
+SCRIPT = [
+    "yes",
+    "hello",
+    "no",
+    "kitchen",
+    "up",
+    "left",
+    "computer",
+    "right",
+    "down",
+    "stop",
+    "Monday",
+    "go",
+    "no",
+    "yes",
+    "window",
+    "stop",
+    "up",
+    "banana",
+    "down",
+    "right",
+    "left",
+    "go",
+]
 
 
 def speak(word: str, voice: str, folder: Path) -> NDArray[np.float32]:

@@ -28,6 +28,8 @@ class Decoder:
             for head in manifest.heads
         }
         self._labels = {head.name: head.labels for head in manifest.heads}
+        # In decisions: seconds would differ by rounding errors, and the grid is what is decided on.
+        self._refractory = math.ceil(manifest.decoder.refractory_s / step_s - 1e-6)
         self.reset()
 
     def reset(self) -> None:
@@ -36,19 +38,21 @@ class Decoder:
             smoother.reset()
         self._held: set[str] = set()
         """Keywords reported whose score has not fallen since."""
-        self._fell_s = dict.fromkeys(self._manifest.decoder.thresholds, -math.inf)
-        """When the score of a reported keyword last fell to its threshold."""
+        self._decision = 0
+        self._fell = dict.fromkeys(self._manifest.decoder.thresholds, -self._refractory)
+        """The decision at which the score of a reported keyword last fell to its threshold."""
 
     def decide(self, scores: dict[str, NDArray[np.float32]], end_s: float) -> Decision:
         """Take the scores of the window that ends at `end_s` seconds of audio."""
+        self._decision += 1
         smoothed = {}
         for name, smoother in self._smoothers.items():
             smoother.write(scores[name][None])
             smoothed[name] = smoother.read().mean(axis=0)
-        keyword = self._report(smoothed[KEYWORD_HEAD], end_s) if KEYWORD_HEAD in smoothed else None
+        keyword = self._report(smoothed[KEYWORD_HEAD]) if KEYWORD_HEAD in smoothed else None
         return Decision(end_s, smoothed, None if keyword is None else self._event(keyword, smoothed, end_s))
 
-    def _report(self, smoothed: NDArray[np.float64], end_s: float) -> str | None:
+    def _report(self, smoothed: NDArray[np.float64]) -> str | None:
         labels = self._labels[KEYWORD_HEAD]
         leader = labels[int(smoothed.argmax())]
         reported = None
@@ -56,11 +60,11 @@ class Decoder:
             if smoothed[labels.index(keyword)] <= threshold:
                 if keyword in self._held:
                     self._held.remove(keyword)
-                    self._fell_s[keyword] = end_s
+                    self._fell[keyword] = self._decision
             elif (
                 keyword == leader
                 and keyword not in self._held
-                and end_s - self._fell_s[keyword] >= self._manifest.decoder.refractory_s
+                and self._decision - self._fell[keyword] >= self._refractory
             ):
                 self._held.add(keyword)
                 reported = keyword

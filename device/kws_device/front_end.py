@@ -150,10 +150,11 @@ def log_mel(samples: NDArray[np.floating[Any]], config: MelConfig) -> NDArray[np
     if samples.shape[-1] < window:
         raise ValueError(f"{samples.shape[-1]} samples are fewer than one window of {window}")
     frames = np.lib.stride_tricks.sliding_window_view(samples, window)[::hop]
-    spectrum = np.fft.rfft(frames * _hann(window))
-    power = np.square(spectrum.real)
-    power += np.square(spectrum.imag)
-    mel = power @ mel_filters(config)
+    with np.errstate(invalid="ignore"):
+        spectrum = np.fft.rfft(frames * _hann(window))
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        mel = power @ mel_filters(config)
     # One sum tells whether every sample was finite, since each one reaches some band.
     if not np.isfinite(mel.sum()):
         raise ValueError("a sample is not a finite number")

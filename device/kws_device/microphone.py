@@ -86,10 +86,10 @@ class Microphone:
         """
         sounddevice = _sounddevice()
         rate = round(self._device["default_samplerate"])
-        heard: queue.SimpleQueue[NDArray[np.float32]] = queue.SimpleQueue()
+        heard: queue.SimpleQueue[NDArray[np.int16]] = queue.SimpleQueue()
         overflows: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
-        def callback(data: NDArray[np.float32], frames: int, time: Any, status: Any) -> None:
+        def callback(data: NDArray[np.int16], frames: int, time: Any, status: Any) -> None:
             # PortAudio's thread: only copy.
             if status.input_overflow:
                 overflows.put(True)
@@ -100,12 +100,13 @@ class Microphone:
         with stream:
             while True:
                 try:
-                    block = heard.get(timeout=_PATIENCE_S)
+                    recorded = heard.get(timeout=_PATIENCE_S)
                 except queue.Empty:
                     raise InputError(
                         f"{self.name}: the microphone delivers no sound any more; check its plug and "
                         "start again"
                     ) from None
+                block = recorded * np.float32(1 / 32768)
                 while not overflows.empty():
                     overflows.get()
                     self.lost_s += len(block) / rate
@@ -120,7 +121,7 @@ class Microphone:
                     samplerate=rate,
                     device=self._device["index"],
                     channels=channels,
-                    dtype="float32",
+                    dtype="int16",  # what microphones record
                     blocksize=round(_BLOCK_S * rate),
                     callback=callback,
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +16,12 @@ from .corpus import Corpus, keyword_labels
 from .recipe import Recipe
 from .windows import background_gain, centred, from_db, power, random_crop
 
-# A cut word is still the word while it keeps most of its energy, and no longer one when it has lost
-# most of it. In between nobody can say, and the window does not train the keyword head.
-_KEPT_IS_WORD = 0.85
-_KEPT_IS_FRAGMENT = 0.35
-_FRAGMENT_SHIFT = (0.35, 0.8)
+# As a word enters or leaves the window it is seen cut: `no` without its beginning sounds like the end
+# of `go`. A word that has lost up to a tenth of its length is still the word, one that has lost three
+# tenths is none. In between nobody can say, and the window does not train the keyword head.
+_LOST_IS_WORD = 0.1
+_LOST_IS_FRAGMENT = 0.3
+_WORD_ENERGY = (0.03, 0.97)  # of a clip's energy lies before the word's first and last sample
 _NEIGHBOUR_SHIFT = (0.65, 0.95)
 # Background alone is heard at its own level, give or take; now and then there is next to nothing.
 _ALONE_GAIN_DB = (-15.0, 10.0)
@@ -41,6 +43,13 @@ class Targets:
     """Shape (n,); 0 where no scene can be heard."""
 
 
+def _extent(clip: NDArray[np.float32]) -> tuple[int, int]:
+    """First and last sample of the word in a clip, by its energy."""
+    energy = np.cumsum(np.square(clip, dtype=np.float64))
+    first, last = np.searchsorted(energy, np.multiply(_WORD_ENERGY, energy[-1]))
+    return int(first), int(last)
+
+
 class Examples:
     """Draws windows from one split's corpus as the recipe says; the same generator, the same windows."""
 
@@ -50,6 +59,7 @@ class Examples:
         self._labels = keyword_labels(recipe)
         self._clips = np.stack([centred(item.samples, self._length) for item in corpus.speech])
         self._powers = np.array([power(item.samples) for item in corpus.speech])
+        self._extents = [_extent(clip) for clip in self._clips]
         self._keyword = np.array([self._labels.index(item.label) for item in corpus.speech])
         self._scenes = [item.samples for item in corpus.scenes]
         self.scene_labels = sorted({item.label for item in corpus.scenes})
@@ -72,9 +82,12 @@ class Examples:
         epoch = self._recipe.epoch
         unknown = epoch.unknown_share if len(self._unknown) else 0.0
         negatives = epoch.negatives_share if self._negatives else 0.0
-        total = len(self._spoken) / (1 - epoch.silence_share - unknown - negatives)
+        spoken_share = 1 - epoch.silence_share - unknown - negatives
+        repeats = max(1, math.ceil(epoch.least_windows * spoken_share / len(self._spoken)))
+        spoken = np.tile(self._spoken, repeats)
+        total = len(spoken) / spoken_share
         parts = [
-            self._spoken,
+            spoken,
             rng.choice(self._unknown, int(total * unknown), p=self._unknown_weight)
             if unknown
             else self._unknown,
@@ -115,13 +128,14 @@ class Examples:
         change = self._recipe.augmentation
         clip, label, weight = self._clips[index], int(self._keyword[index]), 1.0
         if rng.random() < change.fragment_share:
-            by = rng.choice((-1, 1)) * rng.uniform(*_FRAGMENT_SHIFT) * self._length
-            moved = shifted(clip, int(by))
-            kept = power(moved) / max(power(clip), 1e-12)
-            if kept < _KEPT_IS_FRAGMENT:
-                label = self._labels.index(UNKNOWN)
-            elif kept < _KEPT_IS_WORD:
+            first, last = self._extents[index]
+            lost = rng.uniform(_LOST_IS_WORD, 1.0)
+            cut = int(lost * (last - first))
+            moved = shifted(clip, -(first + cut) if rng.random() < 0.5 else self._length - last + cut)
+            if lost < _LOST_IS_FRAGMENT:
                 weight = 0.0
+            elif label != self._labels.index(SILENCE):
+                label = self._labels.index(UNKNOWN)
         else:
             reach = change.shift_ms / 1000 * self._recipe.front_end.sample_rate_hz
             moved = shifted(clip, int(rng.uniform(-reach, reach)))

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import keras
 
 
+_MOMENTUM = 0.95
+"""Of batch normalisation: runs of few steps must reach the statistics too."""
+
+
 def residual_network(front_end: MelConfig, config: ModelConfig, heads: dict[str, int]) -> keras.Model:
     """A compact residual network with one softmax head per task.
 
@@ -32,7 +36,7 @@ def residual_network(front_end: MelConfig, config: ModelConfig, heads: dict[str,
     from keras import layers
 
     def normalised(x: keras.KerasTensor) -> keras.KerasTensor:
-        return layers.BatchNormalization()(x)
+        return layers.BatchNormalization(momentum=_MOMENTUM)(x)
 
     def plane_block(x: keras.KerasTensor, filters: int, strides: tuple[int, int]) -> keras.KerasTensor:
         y = layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x)

@@ -33,14 +33,22 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class EpochConfig:
-    """What an epoch is made of: every keyword clip once, and shares of the whole for the rest."""
+    """What an epoch is made of: every keyword clip once or more, and shares of the whole for the rest."""
 
+    least_windows: int
+    """Few keyword clips are repeated, drawn anew each time, until an epoch has so many windows."""
     unknown_share: float
     """Other words, rare ones drawn more often than they were recorded (by the root of their count)."""
     negatives_share: float
     """Windows of continuous speech, as `_unknown_`; zero without such a folder."""
     silence_share: float
     """Background alone, or next to nothing, as `_silence_`."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for shares that leave nothing for the keywords."""
+        shares = (self.unknown_share, self.negatives_share, self.silence_share)
+        if min(shares) < 0 or sum(shares) >= 1:
+            raise ValueError("the shares must not be negative, and their sum must be below 1")
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class AugmentationConfig:
     shift_ms: float
     """A clip is moved by up to so much either way."""
     fragment_share: float
-    """Share of clips moved so far that a part is cut off; mostly cut words become `_unknown_`."""
+    """Share of clips moved so far that a part of the word is cut off; it becomes `_unknown_`."""
     neighbour_share: float
     """Share of clips that have a part of another clip before or behind them, as in running speech."""
     clean_share: float
@@ -85,14 +93,21 @@ class OptimisationConfig:
     """Windows per step."""
     learning_rate: float
     """At its peak."""
-    warmup_epochs: int
-    """Epochs from zero to the peak."""
+    warmup_share: float
+    """Share of the steps from zero to the peak."""
     weight_decay: float
     """Decoupled, of AdamW."""
     label_smoothing: float
     """Share of each keyword target spread over all labels."""
     scene_loss_weight: float
     """Weight of the scene head's loss beside the keyword head's."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for values that train nothing."""
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError("epochs and batch_size must be at least 1")
+        if not 0 <= self.warmup_share < 1:
+            raise ValueError("warmup_share must be at least 0 and below 1")
 
 
 @dataclass(frozen=True)

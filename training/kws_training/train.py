@@ -75,14 +75,8 @@ def train(
     Raises:
         InputError: data, recipe or folder that do not fit; nothing is written then.
     """
-    import keras
-
-    from .batches import Batches, validation_arrays
-    from .network import residual_network
-
     _check_run_folder(out, recipe, resume)
     front_end = recipe.front_end
-    keras.utils.set_random_seed(recipe.seed)
     corpus = load_corpus(folders, recipe.keywords, front_end.sample_rate_hz, "train")
     examples = Examples(corpus, recipe)
     heads = {KEYWORD_HEAD: keyword_labels(recipe), SCENE_HEAD: tuple(examples.scene_labels)}
@@ -90,6 +84,13 @@ def train(
     validation_corpus = load_corpus(folders, recipe.keywords, front_end.sample_rate_hz, "validation")
     held_out = material(validation_corpus, front_end.clip_samples)
 
+    # Heavy, and noisy on standard error: only once all input is known to be good.
+    import keras
+
+    from .batches import Batches, validation_arrays
+    from .network import residual_network
+
+    keras.utils.set_random_seed(recipe.seed)
     atomic.write_text(out / RECIPE, recipes.to_toml(recipe))
     atomic.write_text(out / FOLDERS, json.dumps(_resolved(folders), indent=1))
     atomic.write_text(out / "environment.txt", environment())
@@ -124,7 +125,7 @@ def train(
         validation_data=validation,
         validation_batch_size=256,
         verbose=0,
-        callbacks=[_recorder(out, rows, recipe.optimisation.epochs)],
+        callbacks=[_recorder(out, rows, recipe)],
     )
     _finish(out, manifest, held_out, validation_corpus, _read_history(out / HISTORY))
     return out / MODEL
@@ -157,18 +158,23 @@ def _load(path: Path) -> keras.Model:
         raise InputError(f"{path}: not a model that can be loaded ({error}); train it again") from error
 
 
-def load_run(run: Path) -> tuple[Recipe, Manifest, keras.Model]:
-    """A finished run's recipe, manifest (without metrics of int8) and Keras model.
+def read_run(run: Path) -> tuple[Recipe, Manifest]:
+    """A run's recipe and its manifest, as training knows it.
 
     Raises:
-        InputError: the folder is no run, or has no checkpoint yet.
+        InputError: the folder is no run, or has no model yet.
     """
     if not (run / RECIPE).is_file() or not (run / MANIFEST).is_file():
         raise InputError(f"{run}: not a run of kws-train; name the folder that was its --out")
     if not (run / MODEL).is_file():
         raise InputError(f"{run}: has no {MODEL} yet; let kws-train finish an epoch")
     manifest = parse((run / MANIFEST).read_bytes(), str(run / MANIFEST))
-    return recipes.load(str(run / RECIPE)), manifest, _load(run / MODEL)
+    return recipes.load(str(run / RECIPE)), manifest
+
+
+def load_model(run: Path) -> keras.Model:
+    """A run's best Keras model. Raises InputError where it cannot be loaded."""
+    return _load(run / MODEL)
 
 
 def run_folders(run: Path, **given: Path | None) -> Folders:
@@ -191,11 +197,12 @@ def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:
     import keras
 
     plan = recipe.optimisation
+    warmup = round(plan.warmup_share * plan.epochs * steps)
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
-        decay_steps=max(1, steps * (plan.epochs - plan.warmup_epochs)),
+        decay_steps=plan.epochs * steps - warmup,
         warmup_target=plan.learning_rate,
-        warmup_steps=steps * plan.warmup_epochs,
+        warmup_steps=warmup,
     )
     model.compile(
         keras.optimizers.AdamW(rate, weight_decay=plan.weight_decay),
@@ -287,14 +294,19 @@ def _write_history(path: Path, rows: list[dict[str, float]]) -> None:
     atomic.write_text(path, text.getvalue())
 
 
-def _recorder(out: Path, rows: list[dict[str, float]], epochs: int) -> keras.callbacks.Callback:
+def _recorder(out: Path, rows: list[dict[str, float]], recipe: Recipe) -> keras.callbacks.Callback:
     """Progress bar, history, best model and checkpoint."""
     import keras
 
     best = "val_keyword_accuracy"
+    epochs, seed = recipe.optimisation.epochs, recipe.seed
 
     class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            # Keras does not save the state of dropout's generators; a function of the epoch needs no saving.
+            for layer in self.model.layers:
+                if isinstance(layer, keras.layers.Dropout):
+                    layer.seed_generator.state.assign([seed, epoch])
             self._bar = tqdm(total=self.params["steps"], desc=f"epoch {epoch + 1}/{epochs}", leave=False)
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -74,6 +75,8 @@ def main(argv: list[str] | None = None) -> int:
     recipe = recipes.load(options.recipe, overrides)
     folders = Folders(options.speech, options.scenes, options.negatives, options.noise)
 
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
     from .train import train
 
     path = train(recipe, folders, options.out, options.resume, options.start_from)
@@ -86,16 +89,16 @@ def _evaluate(arguments: list[str]) -> int:
 
     from .corpus import load_corpus
     from .evaluation import judge_set, material
-    from .train import evaluation_sets, load_run, predictor
+    from .train import evaluation_sets, load_model, predictor, read_run
 
-    recipe, manifest, model = load_run(options.run)
+    recipe, manifest = read_run(options.run)
     front_end = manifest.front_end
     corpus = load_corpus(
         Folders(options.speech, options.scenes), recipe.keywords, front_end.sample_rate_hz, options.split
     )
     data = material(corpus, front_end.clip_samples)
     labels = {head.name: head.labels for head in manifest.heads}
-    predict = predictor(model, manifest.normalisation)
+    predict = predictor(load_model(options.run), manifest.normalisation)
     print(f"{'set':18} {'keyword':>8} {'n':>6} {'scene':>8} {'n':>6}")
     for set_ in evaluation_sets(data, corpus, front_end.clip_samples, recipe.seed):
         judged = judge_set(set_, labels, front_end, predict)

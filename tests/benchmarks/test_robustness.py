@@ -1,0 +1,117 @@
+"""kws-bench robustness: the figures are those of the definitions, and they repeat."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from helpers import one_line_refusal
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kws_benchmarks.intervals import ci95
+from kws_benchmarks.robustness import balanced
+from kws_device import Spotter
+from kws_training.evaluation import Item
+
+
+@pytest.fixture(scope="module")
+def measured(command, data, tmp_path_factory):
+    """A tenth of the test split at two signal-to-noise ratios."""
+    out = tmp_path_factory.mktemp("report")
+    arguments = [
+        "kws-bench", "robustness", "--split", "test", "--limit", 180, "--snr", 20, 0,
+        "--speech", data / "speech_commands_mini", "--scenes", data / "esc10",
+        "--noise", data / "noise" / "test",
+    ]  # fmt: skip
+    result = command(*arguments, "--out", out)
+    assert result.returncode == 0, result.stderr
+    return arguments, out
+
+
+def test_the_report_has_every_set_with_both_heads(measured):
+    report = json.loads((measured[1] / "robustness.json").read_text())
+    assert report["hash"] == Spotter.load().manifest.hash
+    named = [(s["kind"], s.get("with"), s.get("snr_db")) for s in report["sets"]]
+    assert named == [
+        ("clean", None, None),
+        ("waveform", "scenes", 20),
+        ("waveform", "scenes", 0),
+        ("waveform", "noise", 20),
+        ("waveform", "noise", 0),
+    ]
+    for figures in report["sets"]:
+        assert figures["keyword"]["n"] == 180
+        low, high = figures["keyword"]["ci95"]
+        assert low <= figures["keyword"]["accuracy"] <= high
+        assert ("scene" in figures) == (figures.get("with") != "noise")
+
+
+def test_the_shipped_model_keeps_its_floors_on_real_recordings(measured):
+    report = json.loads((measured[1] / "robustness.json").read_text())
+    clean, easy, hard, *_ = report["sets"]
+    assert clean["keyword"]["accuracy"] >= 0.92
+    assert clean["scene"]["accuracy"] >= 0.62
+    assert easy["keyword"]["accuracy"] >= 0.88
+    assert hard["keyword"]["accuracy"] < clean["keyword"]["accuracy"]
+
+
+def test_predictions_give_the_same_figures(measured):
+    report = json.loads((measured[1] / "robustness.json").read_text())
+    with (measured[1] / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["set", "clip", "speaker", "head", "label", "predicted", "score"]
+    clean = [row for row in rows if row["set"] == "clean" and row["head"] == "keyword"]
+    accuracy = np.mean([row["label"] == row["predicted"] for row in clean])
+    assert accuracy == pytest.approx(report["sets"][0]["keyword"]["accuracy"], abs=1e-5)
+
+
+def test_a_run_repeats_byte_for_byte(measured, command, tmp_path):
+    arguments, out = measured
+    assert command(*arguments, "--out", tmp_path).returncode == 0
+    for name in ("robustness.json", "predictions.csv"):
+        assert (tmp_path / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_requirements_decide_the_exit_code(measured, command, tmp_path):
+    arguments = [*measured[0], "--out", tmp_path, "--limit", 40]
+    assert command(*arguments, "--require", "clean=.1", "snr20=.1", "scene-clean=.1").returncode == 0
+    result = command(*arguments, "--require", "clean=1.01")
+    assert result.returncode == 1
+    assert "clean" in result.stderr.splitlines()[-1]
+
+
+def test_bad_input_is_named_in_one_line(command, data, tmp_path):
+    speech, scenes = data / "speech_commands_mini", data / "esc10"
+    base = ("kws-bench", "robustness", "--out", tmp_path, "--split", "test")
+    one_line_refusal(command(*base, "--speech", speech), "--scenes")
+    one_line_refusal(command(*base, "--speech", tmp_path, "--scenes", scenes), "no audio found")
+    one_line_refusal(command(*base, "--speech", speech, "--scenes", scenes, "--require", "clean"), "clean")
+    one_line_refusal(command(*base, "--speech", speech, "--scenes", scenes, "--limit", 0), "--limit 0")
+    one_line_refusal(command(*base, "--speech", speech, "--scenes", scenes, "--model", "none"), "none")
+    one_line_refusal(command("kws-bench", "nothing"), "nothing")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interval_by_speakers_is_wider_than_one_by_clips():
+    rng = np.random.default_rng(0)
+    by_speaker = rng.random(40) < 0.8
+    correct = np.repeat(by_speaker, 10)
+    speakers = [str(i) for i in np.repeat(np.arange(40), 10)]
+    clips = [str(i) for i in range(400)]
+    wide, narrow = ci95(correct, speakers), ci95(correct, clips)
+    assert wide[1] - wide[0] > 2 * (narrow[1] - narrow[0])
+    assert wide[0] < correct.mean() < wide[1]
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=60), st.integers(1, 70))
+def test_a_limited_draw_is_balanced_by_class(labels, limit):
+    items = [Item(str(i), "s", label, np.zeros(1, dtype=np.float32)) for i, label in enumerate(labels)]
+    drawn = balanced(items, limit)
+    assert len(drawn) == min(limit, len(items))
+    assert [int(item.name) for item in drawn] == sorted(int(item.name) for item in drawn)
+    taken = {label: sum(item.label == label for item in drawn) for label in set(labels)}
+    most = max(taken.values())
+    assert all(n >= most - 1 or n == labels.count(label) for label, n in taken.items())

@@ -1,0 +1,155 @@
+"""Training windows: what is in them, and that they can be drawn again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trees
+
+from kws_training import recipe as recipes
+from kws_training.augmentation import blanked, shifted
+from kws_training.corpus import Corpus, Folders, Recording, keyword_labels, load_corpus
+from kws_training.examples import Examples
+from kws_training.layouts import Clip
+from kws_training.windows import level_dbfs
+
+RECIPE = recipes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 0})
+LABELS = keyword_labels(RECIPE)
+PLAIN = dict.fromkeys(("shift_ms", "fragment_share", "neighbour_share", "gain_db"), 0.0)
+
+
+def with_augmentation(**values):
+    return replace(RECIPE, augmentation=replace(RECIPE.augmentation, **values))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trees")
+    folders = Folders(trees.speech_commands(folder / "s"), trees.esc50(folder / "e"))
+    return load_corpus(folders, RECIPE.keywords, 16000, "train")
+
+
+def test_an_epoch_holds_every_keyword_clip_once_and_the_shares_of_the_recipe(corpus):
+    examples = Examples(corpus, RECIPE)
+    plan = examples.plan(np.random.default_rng(0))
+    keywords = [i for i, r in enumerate(corpus.speech) if r.label in RECIPE.keywords]
+    assert sorted(i for i in plan if i in keywords) == keywords
+    assert (plan == -1).mean() == pytest.approx(RECIPE.epoch.silence_share, abs=0.02)
+    unknown = [i for i in plan if i >= 0 and corpus.speech[i].label == "_unknown_"]
+    assert len(unknown) / len(plan) == pytest.approx(RECIPE.epoch.unknown_share, abs=0.02)
+    assert (plan == -2).sum() == 0
+
+
+def test_few_clips_are_repeated_until_an_epoch_is_long_enough(corpus):
+    longer = replace(RECIPE, epoch=replace(RECIPE.epoch, least_windows=1000))
+    plan = Examples(corpus, longer).plan(np.random.default_rng(0))
+    keywords = [i for i, r in enumerate(corpus.speech) if r.label in RECIPE.keywords]
+    repeats = {int((plan == i).sum()) for i in keywords}
+    assert len(repeats) == 1
+    assert 1000 <= len(plan) < 1000 + 2 * len(keywords) + 10
+
+
+def test_negatives_take_their_share_where_they_are_given(corpus):
+    running = replace(corpus, negatives=[np.ones(50000, dtype=np.float32) * 0.1])
+    plan = Examples(running, RECIPE).plan(np.random.default_rng(0))
+    assert (plan == -2).mean() == pytest.approx(RECIPE.epoch.negatives_share, abs=0.02)
+
+
+def test_the_same_generator_draws_the_same_windows(corpus):
+    examples = Examples(corpus, RECIPE)
+    plan = examples.plan(np.random.default_rng(1))[:32]
+    one, targets = examples.draw(plan, np.random.default_rng(2))
+    again, others = examples.draw(plan, np.random.default_rng(2))
+    different, _ = examples.draw(plan, np.random.default_rng(3))
+    assert np.array_equal(one, again)
+    assert all(
+        np.array_equal(a, b) for a, b in zip(vars(targets).values(), vars(others).values(), strict=True)
+    )
+    assert not np.array_equal(one, different)
+
+
+def test_without_augmentation_a_clip_stays_as_it_was_recorded(corpus):
+    examples = Examples(corpus, with_augmentation(clean_share=1.0, **PLAIN))
+    plan = np.arange(len(corpus.speech))
+    sounds, targets = examples.draw(plan, np.random.default_rng(0))
+    for window, recording, label, weight in zip(
+        sounds, corpus.speech, targets.keyword, targets.keyword_weight, strict=True
+    ):
+        assert np.allclose(
+            window[window != 0].sum(), recording.samples[recording.samples != 0].sum(), atol=1e-3
+        )
+        assert LABELS[label] == recording.label
+        assert weight == 1
+    assert targets.scene_weight.sum() == 0
+
+
+def test_a_scene_trains_its_head_only_where_it_can_be_heard(corpus):
+    for snr_db, heard in ((-5.0, 1.0), (40.0, 0.0)):
+        mixed = with_augmentation(
+            clean_share=0.0, scene_share=1.0, snr_min_db=snr_db, snr_max_db=snr_db, **PLAIN
+        )
+        _, targets = Examples(corpus, mixed).draw(np.arange(20), np.random.default_rng(0))
+        assert (targets.scene_weight == heard).all()
+
+
+def test_a_cut_word_becomes_unknown_or_does_not_count(corpus):
+    cut = with_augmentation(**{**PLAIN, "clean_share": 1.0, "fragment_share": 1.0})
+    spoken = np.array([i for i, r in enumerate(corpus.speech) if r.label == "yes"] * 20)
+    sounds, targets = Examples(corpus, cut).draw(spoken, np.random.default_rng(0))
+    for window, label, weight, index in zip(
+        sounds, targets.keyword, targets.keyword_weight, spoken, strict=True
+    ):
+        whole = np.sum(np.square(corpus.speech[index].samples, dtype=np.float64))
+        lost = 1 - np.sum(np.square(window, dtype=np.float64)) / whole
+        assert lost > 0.02
+        # The tones of the trees swell and fade: a tenth of their length at an end is next to nothing.
+        assert (LABELS[label], weight) == ("_unknown_", 1) or (LABELS[label] == "yes" and weight == 0)
+    assert 0.15 < (targets.keyword_weight == 0).mean() < 0.35
+
+
+def test_background_alone_is_silence_to_the_keyword_head(corpus):
+    sounds, targets = Examples(corpus, RECIPE).draw(np.full(200, -1), np.random.default_rng(0))
+    assert {LABELS[label] for label in targets.keyword} == {"_silence_"}
+    assert np.isfinite(sounds).all()
+    assert 0.3 < targets.scene_weight.mean() < 0.9
+    assert min(level_dbfs(window) for window in sounds) < -60
+
+
+def test_every_other_word_is_unknown_and_rare_ones_are_heard_more_often_than_recorded():
+    clips = [("common", 90), ("rare", 10)]
+    speech = [
+        Recording(np.ones(100, dtype=np.float32), "_unknown_", Clip(Path(w), w, "train", str(i)))
+        for w, n in clips
+        for i in range(n)
+    ] + [
+        Recording(np.ones(100, dtype=np.float32), "yes", Clip(Path("yes"), "yes", "train", str(i)))
+        for i in range(1000)
+    ]
+    scenes = [Recording(np.ones(32000, dtype=np.float32), "rain", Clip(Path("r"), "rain", "train", "1"))]
+    plan = Examples(Corpus(speech, scenes, [], []), RECIPE).plan(np.random.default_rng(0))
+    drawn = [speech[i].clip.label for i in plan if i >= 0]
+    assert drawn.count("rare") / (drawn.count("rare") + drawn.count("common")) == pytest.approx(
+        0.25, abs=0.06
+    )
+
+
+def test_shifting_moves_and_pads():
+    window = np.arange(1, 6, dtype=np.float32)
+    assert shifted(window, 2).tolist() == [0, 0, 1, 2, 3]
+    assert shifted(window, -2).tolist() == [3, 4, 5, 0, 0]
+    assert shifted(window, 0).tolist() == window.tolist()
+    assert shifted(window, 9).tolist() == [0] * 5
+
+
+def test_masks_blank_whole_frames_and_bands_and_no_more_than_allowed():
+    for seed in range(30):
+        frames = np.ones((98, 40), dtype=np.float32)
+        blanked(frames, np.random.default_rng(seed), 2, 12, 2, 5)
+        blank_frames = int((frames == 0).all(axis=1).sum())
+        blank_bands = int((frames == 0).all(axis=0).sum())
+        assert blank_frames <= 24
+        assert blank_bands <= 10
+        assert (frames == 0).sum() == blank_frames * 40 + blank_bands * 98 - blank_frames * blank_bands

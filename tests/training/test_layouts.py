@@ -1,0 +1,143 @@
+"""Folders of recordings: recognised, split as published, refused where they do not hold together."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+import soundfile
+import trees
+
+from kws_device.errors import InputError
+from kws_training.corpus import Folders, load_corpus
+from kws_training.layouts import read_dataset
+
+
+def counts(dataset):
+    return {
+        split: sum(clip.split == split for clip in dataset.clips) for split in ("train", "validation", "test")
+    }
+
+
+def test_speech_commands_is_split_by_its_lists(tmp_path):
+    dataset = read_dataset(trees.speech_commands(tmp_path))
+    assert dataset.layout == "speech-commands"
+    assert counts(dataset) == {"train": 54, "validation": 18, "test": 18}
+    assert dataset.labels == ["bed", "no", "yes"]
+    assert len(dataset.background) == 2
+    assert {clip.source for clip in dataset.clips} == {f"{i:08x}" for i in range(30)}
+
+
+def test_speech_commands_without_lists_has_no_splits(tmp_path):
+    folder = trees.speech_commands(tmp_path)
+    (folder / "validation_list.txt").unlink()
+    (folder / "testing_list.txt").unlink()
+    dataset = read_dataset(folder)
+    assert dataset.layout == "speech-commands"
+    assert len(dataset.split("all")) == 90
+    with pytest.raises(InputError, match="only --split all works"):
+        dataset.split("test")
+
+
+def test_speech_commands_lists_that_name_a_missing_clip_are_refused(tmp_path):
+    folder = trees.speech_commands(tmp_path)
+    with (folder / "testing_list.txt").open("a") as file:
+        file.write("yes/gone_nohash_0.wav\n")
+    with pytest.raises(InputError, match=r"yes/gone_nohash_0\.wav"):
+        read_dataset(folder)
+
+
+def test_each_part_of_a_background_recording_belongs_to_one_split(tmp_path):
+    speech, scenes = trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e")
+    whole, _ = soundfile.read(speech / "_background_noise_" / "noise0.wav", dtype="float32")
+    parts = [
+        load_corpus(Folders(speech, scenes), ["yes"], 16000, s).noise[0]
+        for s in ("train", "validation", "test")
+    ]
+    assert [len(part) for part in parts] == [256000, 32000, 32000]
+    assert (whole[:256000] == parts[0]).all()
+    assert (whole[-32000:] == parts[2]).all()
+
+
+def test_esc50_tests_on_fold_four_where_there_is_no_fold_five(tmp_path):
+    dataset = read_dataset(trees.esc50(tmp_path))
+    assert dataset.layout == "esc50"
+    assert {clip.path.name[0] for clip in dataset.split("test")} == {"4"}
+    assert {clip.path.name[0] for clip in dataset.split("train")} <= {"1", "2", "3"}
+    assert counts(dataset) == {"train": 19, "validation": 5, "test": 8}
+
+
+def test_esc50_tests_on_fold_five_where_there_is_one(tmp_path):
+    assert {c.path.name[0] for c in read_dataset(trees.esc50(tmp_path, folds=5)).split("test")} == {"5"}
+
+
+def test_no_source_recording_of_esc50_is_in_two_splits(data):
+    dataset = read_dataset(data / "esc10")
+    assert counts(dataset)["test"] == 80
+    splits = {}
+    for clip in dataset.clips:
+        splits.setdefault(clip.source, set()).add(clip.split)
+    assert all(len(found) == 1 for found in splits.values())
+    sources = {split: {c.source for c in dataset.split(split)} for split in ("train", "validation")}
+    assert len(sources["validation"]) == pytest.approx(len(sources["train"]) / 4, abs=1)
+    assert len({clip.label for clip in dataset.split("validation")}) == 10
+
+
+def test_urbansound8k_is_split_by_the_documented_folds(tmp_path):
+    dataset = read_dataset(trees.urbansound8k(tmp_path))
+    assert dataset.layout == "urbansound8k"
+    assert counts(dataset) == {"train": 16, "validation": 2, "test": 2}
+    assert {clip.path.parent.name for clip in dataset.split("test")} == {"fold6"}
+
+
+def test_own_words_are_split_by_a_hash_of_the_name_up_to_the_first_underscore(tmp_path):
+    for speaker in range(60):
+        for take in range(3):
+            path = tmp_path / "lamp" / f"speaker{speaker}_take{take}.wav"
+            path.parent.mkdir(exist_ok=True)
+            soundfile.write(path, [0.1] * 16000, 16000)
+    dataset = read_dataset(tmp_path)
+    assert dataset.layout == "folders"
+    splits = {}
+    for clip in dataset.clips:
+        splits.setdefault(clip.source, set()).add(clip.split)
+    assert all(len(found) == 1 for found in splits.values())
+    share = int(hashlib.sha1(b"speaker7").hexdigest(), 16) % 100
+    expected = "validation" if share < 10 else "test" if share < 20 else "train"
+    assert splits["speaker7"] == {expected}
+    assert all(count > 0 for count in counts(dataset).values())
+
+
+def test_real_speech_commands_is_split_as_published(data):
+    assert counts(read_dataset(data / "speech_commands_mini")) == {
+        "train": 14826,
+        "validation": 2259,
+        "test": 1776,
+    }
+
+
+def test_a_missing_a_silent_and_a_file_instead_of_a_folder_are_refused(tmp_path):
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        read_dataset(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="no audio found"):
+        read_dataset(tmp_path)
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(InputError, match=r"notes\.txt: no such folder"):
+        read_dataset(tmp_path / "notes.txt")
+
+
+def test_a_table_that_names_a_missing_clip_or_lacks_a_column_is_refused(tmp_path):
+    folder = trees.esc50(tmp_path)
+    gone = next((folder / "audio").iterdir())
+    gone.unlink()
+    with pytest.raises(InputError, match=gone.name):
+        read_dataset(folder)
+    (folder / "meta" / "esc50.csv").write_text("filename,fold\n")
+    with pytest.raises(InputError, match="column category, src_file missing"):
+        read_dataset(folder)
+
+
+def test_a_keyword_that_nobody_says_is_refused(tmp_path):
+    speech, scenes = trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e")
+    with pytest.raises(InputError, match="no recordings of lamp; it has bed, no, yes"):
+        load_corpus(Folders(speech, scenes), ["yes", "lamp"], 16000, "train")

@@ -1,0 +1,101 @@
+"""Recipes tell everything, and nothing unknown."""
+
+from __future__ import annotations
+
+import pytest
+from helpers import one_line_refusal
+
+from kws_device.errors import InputError
+from kws_training import recipe as recipes
+from kws_training.network import multiply_adds, residual_network
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_recipe_written_out_reads_back_the_same(name, tmp_path):
+    loaded = recipes.load(name)
+    (tmp_path / "copy.toml").write_text(recipes.to_toml(loaded))
+    assert recipes.load(str(tmp_path / "copy.toml")) == loaded
+
+
+def test_any_value_can_be_set():
+    overrides = dict(
+        recipes.override(t) for t in ("optimisation.epochs=3", "keywords=['a', 'b']", "name=mine")
+    )
+    changed = recipes.load("default", overrides)
+    assert (changed.optimisation.epochs, changed.keywords, changed.name) == (3, ("a", "b"), "mine")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"optimisation.epoch": 3}, "optimisation.epoch: no such key"),
+        ({"nothing": 3}, "nothing: no such key"),
+        ({"seed.deeper": 3}, "seed.deeper: no such key"),
+        ({"seed": "one"}, "seed: must be int"),
+        ({"seed": True}, "seed: must be int"),
+        ({"model.planes": [1, "2"]}, r"planes\[1\]: must be int"),
+        ({"front_end.hop_ms": 0}, "must grow"),
+        ({"augmentation.gain_db": float("nan")}, "not a finite number"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused(change, words):
+    with pytest.raises(InputError, match=words):
+        recipes.load("default", change)
+
+
+def test_a_recipe_with_a_missing_or_an_unknown_key_is_refused(tmp_path):
+    text = recipes.to_toml(recipes.load("default"))
+    (tmp_path / "a.toml").write_text(text.replace("kernel = ", "colonel = "))
+    with pytest.raises(InputError, match=r"a\.toml: model: kernel missing"):
+        recipes.load(str(tmp_path / "a.toml"))
+    (tmp_path / "b.toml").write_text("surprise = 1\n" + text)
+    with pytest.raises(InputError, match="unknown surprise"):
+        recipes.load(str(tmp_path / "b.toml"))
+    (tmp_path / "c.toml").write_text("this is not toml")
+    with pytest.raises(InputError, match=r"c\.toml: not TOML"):
+        recipes.load(str(tmp_path / "c.toml"))
+
+
+def test_bad_usage_is_one_line(command, tmp_path):
+    one_line_refusal(command("kws-train"), "RECIPE", "--list")
+    one_line_refusal(
+        command("kws-train", "defualt", "--speech", "a", "--scenes", "b", "--out", "c"), "defualt"
+    )
+    one_line_refusal(command("kws-train", "default", "--speech", "a", "--out", "c"), "--scenes")
+    arguments = (
+        "kws-train",
+        "default",
+        "--speech",
+        tmp_path,
+        "--scenes",
+        tmp_path,
+        "--out",
+        tmp_path / "run",
+    )
+    one_line_refusal(command(*arguments), "no audio found")
+    one_line_refusal(command(*arguments, "--set", "seed"), "KEY=VALUE")
+    one_line_refusal(command(*arguments, "--epochs", "many"), "--epochs")
+    assert not (tmp_path / "run").exists()
+    assert "default" in command("kws-train", "--list").stdout
+
+
+def test_the_default_network_keeps_its_size():
+    loaded = recipes.load("default")
+    model = residual_network(loaded.front_end, loaded.model, {"keyword": 10, "scene": 10})
+    assert model.count_params() <= 350_000
+    assert multiply_adds(model) <= 10_000_000
+    assert {name: tuple(output.shape) for name, output in model.output.items()} == {
+        "keyword": (None, 10),
+        "scene": (None, 10),
+    }
+
+
+def test_multiply_adds_are_counted_as_on_paper():
+    import keras
+
+    inputs = keras.Input((10, 4, 1))
+    x = keras.layers.Conv2D(3, 5, 2, padding="same")(inputs)
+    x = keras.layers.Reshape((5, 6))(x)
+    x = keras.layers.Conv1D(7, 3, padding="same")(x)
+    x = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling1D()(x))
+    assert multiply_adds(keras.Model(inputs, x)) == 5 * 2 * 25 * 3 + 5 * 3 * 6 * 7 + 7 * 2

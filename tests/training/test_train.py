@@ -1,0 +1,119 @@
+"""kws-train from folders to a run, and on again after an interruption."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import one_line_refusal
+
+from kws_device.manifest import parse
+from kws_training import recipe as recipes
+
+
+def history(run):
+    with (run / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_holds_everything_that_explains_it(trained):
+    run = trained.run
+    names = {path.name for path in run.iterdir()}
+    assert names >= {"recipe.toml", "environment.txt", "model.keras", "history.csv", "metrics.json", "plots"}
+    assert not any(name.startswith(".") for name in names)
+    loaded = recipes.load(str(run / "recipe.toml"))
+    assert (loaded.keywords, loaded.optimisation.epochs, loaded.model.stem) == (("yes", "no"), 6, 4)
+    assert "keras==" in (run / "environment.txt").read_text()
+    assert {path.name for path in (run / "plots").iterdir()} == {
+        "learning_curves.png",
+        "confusion_keyword.png",
+        "confusion_scene.png",
+    }
+    assert len(history(run)) == 6
+
+
+def test_the_small_network_has_learned_its_tones(trained):
+    clean = json.loads((trained.run / "metrics.json").read_text())["validation"][0]
+    assert clean["kind"] == "clean"
+    assert clean["keyword"]["accuracy"] > 0.8
+    assert clean["scene"]["accuracy"] > 0.8
+
+
+def test_the_manifest_says_what_the_device_must_know(trained):
+    manifest = parse((trained.run / "manifest.json").read_bytes(), "manifest")
+    assert manifest.keywords == ("yes", "no")
+    assert manifest.head("keyword").labels == ("yes", "no", "_unknown_", "_silence_")
+    assert manifest.head("scene").labels == ("hum", "rain")
+    assert manifest.recipe["seed"] == 1
+    assert manifest.sources[0].licence == "CC BY 4.0"
+
+
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(trained, command, tmp_path):
+    run = tmp_path / "run"
+    name, *arguments = map(str, trained.arguments)
+    environment = {**os.environ, "TQDM_DISABLE": "1"}
+    with subprocess.Popen(
+        [Path(sys.executable).with_name(name), *arguments, "--out", run], env=environment
+    ) as process:
+        while not (run / "history.csv").exists() or len(history(run)) < 2:
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+    assert len(history(run)) < 6
+    result = command(*trained.arguments, "--out", run, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert history(run) == history(trained.run)
+    import keras
+
+    for ours, theirs in zip(
+        keras.models.load_model(run / "model.keras").get_weights(),
+        keras.models.load_model(trained.run / "model.keras").get_weights(),
+        strict=True,
+    ):
+        assert np.array_equal(ours, theirs)
+
+
+def test_weights_of_another_run_can_be_the_start(trained, command, tmp_path):
+    arguments = [*trained.arguments, "--epochs", 1, "--seed", 5, "--out", tmp_path / "run"]
+    result = command(*arguments, "--from", trained.run, "--set", "optimisation.learning_rate=1e-6")
+    assert result.returncode == 0, result.stderr
+    assert float(history(tmp_path / "run")[0]["loss"]) < float(history(trained.run)[0]["loss"]) / 1.5
+
+
+def test_a_run_can_be_evaluated_on_the_test_split(trained, command):
+    arguments = ("--speech", trained.speech, "--scenes", trained.scenes)
+    result = command("kws-train", "evaluate", trained.run, *arguments, "--split", "test")
+    assert result.returncode == 0, result.stderr
+    clean = next(line.split() for line in result.stdout.splitlines() if line.startswith("clean"))
+    assert float(clean[1]) > 0.8
+    assert int(clean[2]) == 18 + 2 * 2
+    assert int(clean[4]) == 8 * 2
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ([], "holds a run already"),
+        (["--resume", "--seed", 2], "another recipe"),
+        (["--epochs", 0], "at least 1"),
+        (["--set", "epoch.unknown_share=0.9"], "below 1"),
+    ],
+)
+def test_a_run_is_not_overwritten_and_not_resumed_as_another(more, words, trained, command):
+    before = (trained.run / "model.keras").read_bytes()
+    one_line_refusal(command(*trained.arguments, "--out", trained.run, *more), words)
+    assert (trained.run / "model.keras").read_bytes() == before
+
+
+def test_what_cannot_be_resumed_or_evaluated_is_refused(trained, command, tmp_path):
+    one_line_refusal(command(*trained.arguments, "--out", tmp_path / "none", "--resume"), "to resume from")
+    data = ("--speech", trained.speech, "--scenes", trained.scenes)
+    one_line_refusal(command("kws-train", "evaluate", tmp_path, *data, "--split", "test"), "not a run")
+    one_line_refusal(command("kws-train", "evaluate", trained.run, *data, "--split", "best"), "--split")
+    assert list(tmp_path.iterdir()) == []
