@@ -31,12 +31,12 @@ wheel: .venv/ready
 .venv-listen/ready: $(SETTINGS)
 	@echo "setting up .venv-listen (once)" >&2
 	@$(PYTHON) -m venv .venv-listen
-	@.venv-listen/bin/python $(PIP_INSTALL) --editable './device[litert]'
+	@.venv-listen/bin/python $(PIP_INSTALL) --editable ./device
 	@touch $@
 
 .venv/ready: $(SETTINGS) tests/requirements.txt
 	@echo "setting up .venv (once, some minutes)" >&2
 	$(PYTHON) -m venv .venv
-	.venv/bin/python $(PIP_INSTALL) --requirement tests/requirements.txt --editable './device[litert]' \
+	.venv/bin/python $(PIP_INSTALL) --requirement tests/requirements.txt --editable ./device \
 		--editable './training[tensorflow]' --editable ./export --editable ./benchmarks
 	@touch $@

@@ -17,19 +17,17 @@ from kws_device.engine import LiteRtEngine
 from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 from kws_training.corpus import Corpus, Folders, decode, load_corpus
-from kws_training.evaluation import (
+from kws_training.evaluation import Judgement, engine_predictor, judge_set
+from kws_training.layouts import audio_below
+from kws_training.test_sets import (
     EvaluationSet,
     Item,
-    Judgement,
     Material,
+    backgrounds,
     clean_set,
-    engine_predictor,
-    judge_set,
     material,
     waveform_set,
 )
-from kws_training.layouts import audio_below
-from kws_training.train import backgrounds
 
 from .intervals import ci95
 
@@ -145,7 +143,7 @@ def _sets(
 
 
 def _figures(set_: EvaluationSet, judged: dict[str, Judgement]) -> dict[str, Any]:
-    figures: dict[str, Any] = {"kind": set_.kind}
+    figures: dict[str, Any] = {"set": set_.name, "kind": set_.kind}
     if set_.background is not None:
         figures |= {"with": set_.background, "snr_db": set_.snr_db}
     for head, judgement in judged.items():
@@ -158,18 +156,9 @@ def _figures(set_: EvaluationSet, judged: dict[str, Judgement]) -> dict[str, Any
     return figures
 
 
-def condition(figures: dict[str, Any]) -> str:
-    """The name of a set in `--require` and in predictions.csv: clean, snr10, snr10-noise."""
-    if figures["kind"] == "clean":
-        return "clean"
-    ending = "" if figures["with"] == "scenes" else f"-{figures['with']}"
-    return f"snr{figures['snr_db']:g}{ending}"
-
-
 def _predictions(set_: EvaluationSet, judged: dict[str, Judgement]) -> list[list[Any]]:
-    name = condition({"kind": set_.kind, "with": set_.background, "snr_db": set_.snr_db})
     return [
-        [name, item.name, item.source, head, item.label, predicted, f"{score:.4f}"]
+        [set_.name, item.name, item.source, head, item.label, predicted, f"{score:.4f}"]
         for head, judgement in judged.items()
         for item, predicted, score in zip(judgement.items, judgement.predicted, judgement.score, strict=True)
     ]
@@ -186,15 +175,15 @@ def _table(rows: list[list[Any]]) -> str:
 def shortfalls(report: dict[str, Any], requirements: dict[str, float]) -> list[str]:
     """What falls short of `--require`, a sentence each.
 
-    Requirements are keyword accuracies by condition; `scene-` before it asks for the scene head.
-    A condition with several backgrounds means each of them.
+    Requirements are keyword accuracies by set; `scene-` before it asks for the scene head.
+    snr10 means 10 dB with scenes and, where it was measured, with noise.
 
     Raises:
-        InputError: a condition that was not measured.
+        InputError: a set that was not measured.
     """
     measured: dict[str, list[tuple[str, float]]] = {}
     for figures in report["sets"]:
-        name = condition(figures)
+        name = figures["set"]
         for head, prefix in (("keyword", ""), ("scene", "scene-")):
             if head in figures:
                 entry = (prefix + name, figures[head]["accuracy"])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kws_device.errors import InputError
 from kws_device.events import Event
-from kws_training.evaluation import Item
+from kws_training.test_sets import Item
 from kws_training.windows import background_gain, power
 
 _SHORTEST_GAP_S = 0.5

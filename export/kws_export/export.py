@@ -15,9 +15,10 @@ from kws_device.engine import LiteRtEngine
 from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 from kws_device.model_file import ModelFile
+from kws_training import runs
 from kws_training.corpus import Folders, load_corpus
-from kws_training.evaluation import EvaluationSet, engine_predictor, material
-from kws_training.train import evaluation_sets, load_model, predictor, read_run, run_folders, versions
+from kws_training.evaluation import engine_predictor, keras_predictor
+from kws_training.test_sets import EvaluationSet, evaluation_sets, material
 
 from . import parity, tflite
 from .calibration import calibration_windows
@@ -48,20 +49,20 @@ def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[
         InputError: no run, no data, or a folder that cannot be written.
         ParityError: int8 lost more than `max_loss`.
     """
-    recipe, manifest = read_run(run)
-    folders = run_folders(run, **given)
+    recipe, manifest = runs.read_run(run)
+    folders = runs.recall_folders(run, **given)
     _check_writable(out)
     rate = recipe.front_end.sample_rate_hz
     sample = load_corpus(folders, recipe.keywords, rate, "train", every=_CALIBRATION_EVERY)
     sets = _validation_sets(folders, manifest)
     # Heavy, and noisy on standard error: only once all input is known to be good.
-    model = load_model(run)
+    model = runs.load_keras(run / runs.MODEL)
     windows = manifest.normalisation.apply(calibration_windows(sample, recipe))
     contents = {FLOAT: tflite.float_model(model), INT8: tflite.int8_model(model, windows)}
     if floating := tflite.float_tensors(contents[INT8]):
         raise InputError(f"{run}: int8 cannot carry {floating[0]}; change the model")
 
-    answers = {"keras": parity.ask(sets, manifest, predictor(model, manifest.normalisation))}
+    answers = {"keras": parity.ask(sets, manifest, keras_predictor(model, manifest.normalisation))}
     for name, content in contents.items():
         engine = LiteRtEngine(ModelFile(out / name, content, manifest))
         answers[name] = parity.ask(sets, manifest, engine_predictor(engine, manifest.normalisation))
@@ -79,7 +80,7 @@ def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[
         },
         "int8_max_loss_points": max_loss,
     }
-    sealed = replace(manifest, metrics=metrics, versions=versions())
+    sealed = replace(manifest, metrics=metrics, versions=runs.versions())
     report: dict[str, Any] = {
         "largest_int8_loss_points": round(loss, 3),
         "max_loss_points": max_loss,

@@ -7,21 +7,17 @@ from typing import Any
 import numpy as np
 
 from kws_device.manifest import Manifest
-from kws_training.evaluation import EvaluationSet, Judgement, Predict, judge_set
+from kws_training.evaluation import Judgement, Predict, judge_set
+from kws_training.test_sets import EvaluationSet
 
 Answers = dict[str, dict[str, Judgement]]
 """Judgements by set name and head."""
 
 
-def set_name(set_: EvaluationSet) -> str:
-    """What figures of a set are called: `clean`, `scenes 10 dB`."""
-    return "clean" if set_.snr_db is None else f"{set_.background} {set_.snr_db:g} dB"
-
-
 def ask(sets: list[EvaluationSet], manifest: Manifest, predict: Predict) -> Answers:
     """A model's answers to every set."""
     labels = {head.name: head.labels for head in manifest.heads}
-    return {set_name(set_): judge_set(set_, labels, manifest.front_end, predict) for set_ in sets}
+    return {set_.name: judge_set(set_, labels, manifest.front_end, predict) for set_ in sets}
 
 
 def accuracies(answers: Answers) -> dict[str, dict[str, dict[str, Any]]]:

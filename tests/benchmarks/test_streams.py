@@ -13,8 +13,8 @@ from kws_device import Spotter
 from kws_device.errors import InputError
 from kws_device.events import Event
 from kws_training.corpus import decode, head_label, read_recordings
-from kws_training.evaluation import Item
 from kws_training.layouts import audio_below, read_dataset
+from kws_training.test_sets import Item
 from kws_training.windows import power
 
 RATE = 16000

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kws_device.errors import InputError
-from kws_training.evaluation import Item, waveform_set
+from kws_training.test_sets import Item, waveform_set
 from kws_training.windows import audible, centred, level_dbfs, power, random_crop, whole_windows
 
 LENGTH = 16000

@@ -19,7 +19,7 @@ Arrays = dict[str, NDArray[np.float32]]
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """The training windows of each epoch, a function of seed, epoch and batch number alone."""
+    """The training windows of one epoch, a function of seed, epoch and batch number alone."""
 
     def __init__(
         self,
@@ -29,21 +29,14 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         labels: dict[str, int],
         epoch: int,
     ) -> None:
-        """Start at `epoch`, as a resumed run does; `labels` gives the number of labels by head."""
+        """`labels` gives the number of labels by head."""
         super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
         self._examples = examples
         self._recipe = recipe
         self._normalisation = normalisation
         self._labels = labels
-        self._start(epoch)
-
-    def _start(self, epoch: int) -> None:
         self._epoch = epoch
-        self._plan = self._examples.plan(np.random.default_rng([self._recipe.seed, epoch]))
-
-    def on_epoch_end(self) -> None:
-        """Called by Keras: go on to the next epoch's windows."""
-        self._start(self._epoch + 1)
+        self._plan = examples.plan(np.random.default_rng([recipe.seed, epoch]))
 
     def __len__(self) -> int:
         # An incomplete last batch would make its windows count more than others.

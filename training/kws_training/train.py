@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import platform
-from collections.abc import Sequence
-from importlib import metadata
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from kws_device import atomic
-from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.manifest import (
     KEYWORD_HEAD,
@@ -28,33 +22,29 @@ from kws_device.manifest import (
     Head,
     Manifest,
     Source,
-    parse,
     to_json,
 )
 from kws_device.strict import plain
 
 from . import recipe as recipes
+from . import runs
 from .corpus import Corpus, Folders, keyword_labels, load_corpus, provenance
-from .evaluation import EvaluationSet, Material, Predict, clean_set, judge_set, material, waveform_set
+from .evaluation import judge_set, keras_predictor
 from .examples import Examples
 from .recipe import Recipe
+from .test_sets import Material, backgrounds, clean_set, evaluation_sets, material, waveform_set
 
 if TYPE_CHECKING:
     import keras
 
-MODEL = "model.keras"
-CHECKPOINT = "checkpoint.keras"
-MANIFEST = "manifest.json"
-RECIPE = "recipe.toml"
-FOLDERS = "folders.json"
-HISTORY = "history.csv"
-METRICS = "metrics.json"
-SNRS_DB = (20.0, 10.0, 5.0, 0.0, -5.0)
+    from .batches import Batches
 
 _STATISTICS_WINDOWS = 4096
 # Streams of random numbers that must not meet those of the epochs, which start at 0.
 _STATISTICS_STREAM = 1 << 30
 _VALIDATION_SNR_DB = 5.0
+_BEST = "val_keyword_accuracy"
+"""Half of it on clean words, half of it over scenes at _VALIDATION_SNR_DB."""
 
 
 def train(
@@ -75,7 +65,7 @@ def train(
     Raises:
         InputError: data, recipe or folder that do not fit; nothing is written then.
     """
-    _check_run_folder(out, recipe, resume)
+    runs.check_folder(out, recipe, resume)
     front_end = recipe.front_end
     corpus = load_corpus(folders, recipe.keywords, front_end.sample_rate_hz, "train")
     examples = Examples(corpus, recipe)
@@ -91,21 +81,25 @@ def train(
     from .network import residual_network
 
     keras.utils.set_random_seed(recipe.seed)
-    atomic.write_text(out / RECIPE, recipes.to_toml(recipe))
-    atomic.write_text(out / FOLDERS, json.dumps(_resolved(folders), indent=1))
-    atomic.write_text(out / "environment.txt", environment())
+    atomic.write_text(out / runs.RECIPE, recipes.to_toml(recipe))
+    runs.remember_folders(out, folders)
+    atomic.write_text(out / "environment.txt", runs.environment())
     manifest = first_manifest(recipe, folders, heads, statistics(examples, recipe))
-    atomic.write_text(out / MANIFEST, to_json(manifest))
+    atomic.write_text(out / runs.MANIFEST, to_json(manifest))
 
-    rows = _read_history(out / HISTORY) if resume else []
-    batches = Batches(examples, recipe, manifest.normalisation, sizes, epoch=len(rows))
-    if rows:
-        model = _load(out / CHECKPOINT)
-    else:
-        model = residual_network(front_end, recipe.model, sizes)
-        if start_from is not None:
-            _take_weights(model, _load(start_from / MODEL))
-        _compile(model, recipe, len(batches))
+    def batches(epoch: int) -> Batches:
+        return Batches(examples, recipe, manifest.normalisation, sizes, epoch)
+
+    steps = len(batches(0))
+    rows: list[dict[str, float]] = []
+    model = residual_network(front_end, recipe.model, sizes)
+    _compile(model, recipe, steps)
+    if resume:
+        _take_state(model, runs.load_keras(out / runs.CHECKPOINT))
+        # The checkpoint says where the run stands; the history may be an epoch ahead of it.
+        rows = runs.read_history(out / runs.HISTORY)[: int(model.optimizer.iterations) // steps]
+    elif start_from is not None:
+        _take_weights(model, runs.load_keras(start_from / runs.MODEL))
     checks = [
         clean_set(held_out, front_end.clip_samples),
         waveform_set(
@@ -118,71 +112,11 @@ def train(
         ),
     ]
     validation = validation_arrays(checks, heads, examples, manifest.normalisation)
-    model.fit(
-        batches,
-        epochs=recipe.optimisation.epochs,
-        initial_epoch=len(rows),
-        validation_data=validation,
-        validation_batch_size=256,
-        verbose=0,
-        callbacks=[_recorder(out, rows, recipe)],
-    )
-    _finish(out, manifest, held_out, validation_corpus, _read_history(out / HISTORY))
-    return out / MODEL
-
-
-def _check_run_folder(out: Path, recipe: Recipe, resume: bool) -> None:
-    if resume:
-        if not (out / CHECKPOINT).is_file():
-            raise InputError(f"{out}: no {CHECKPOINT} to resume from; leave out --resume")
-        if recipes.load(str(out / RECIPE)) != recipe:
-            raise InputError(f"{out}: its run has another recipe; give the same options or another --out")
-    elif (out / RECIPE).exists():
-        raise InputError(f"{out}: holds a run already; give --resume or another --out")
-
-
-def _resolved(folders: Folders) -> dict[str, str]:
-    return {
-        name: str(Path(folder).resolve()) for name, folder in plain(folders).items() if folder is not None
-    }
-
-
-def _load(path: Path) -> keras.Model:
-    import keras
-
-    if not path.is_file():
-        raise InputError(f"{path}: no such model; train it first")
-    try:
-        return keras.models.load_model(path, safe_mode=True)
-    except (ValueError, OSError, TypeError) as error:
-        raise InputError(f"{path}: not a model that can be loaded ({error}); train it again") from error
-
-
-def read_run(run: Path) -> tuple[Recipe, Manifest]:
-    """A run's recipe and its manifest, as training knows it.
-
-    Raises:
-        InputError: the folder is no run, or has no model yet.
-    """
-    if not (run / RECIPE).is_file() or not (run / MANIFEST).is_file():
-        raise InputError(f"{run}: not a run of kws-train; name the folder that was its --out")
-    if not (run / MODEL).is_file():
-        raise InputError(f"{run}: has no {MODEL} yet; let kws-train finish an epoch")
-    manifest = parse((run / MANIFEST).read_bytes(), str(run / MANIFEST))
-    return recipes.load(str(run / RECIPE)), manifest
-
-
-def load_model(run: Path) -> keras.Model:
-    """A run's best Keras model. Raises InputError where it cannot be loaded."""
-    return _load(run / MODEL)
-
-
-def run_folders(run: Path, **given: Path | None) -> Folders:
-    """The data folders of a run, those given taking the place of the remembered ones."""
-    remembered = json.loads((run / FOLDERS).read_text(encoding="utf-8"))
-    chosen = {name: Path(folder) for name, folder in remembered.items()}
-    chosen |= {name: folder for name, folder in given.items() if folder is not None}
-    return Folders(**chosen)
+    for epoch in range(len(rows), recipe.optimisation.epochs):
+        figures = _fit_epoch(model, batches(epoch), validation, recipe, epoch)
+        _record(out, model, rows, figures)
+    _finish(out, manifest, held_out, validation_corpus, runs.read_history(out / runs.HISTORY))
+    return out / runs.MODEL
 
 
 def _take_weights(model: keras.Model, donor: keras.Model) -> None:
@@ -191,6 +125,17 @@ def _take_weights(model: keras.Model, donor: keras.Model) -> None:
         other = donors.get(layer.name)
         if other and [w.shape for w in layer.weights] == [w.shape for w in other.weights]:
             layer.set_weights(other.get_weights())
+
+
+def _take_state(model: keras.Model, checkpoint: keras.Model) -> None:
+    """Weights and optimizer state into a model built anew.
+
+    The checkpoint's own graph adds gradients up in another order, and the last digits would differ.
+    """
+    model.set_weights(checkpoint.get_weights())
+    model.optimizer.build(model.trainable_variables)
+    for ours, theirs in zip(model.optimizer.variables, checkpoint.optimizer.variables, strict=True):
+        ours.assign(theirs)
 
 
 def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:
@@ -250,107 +195,60 @@ def first_manifest(
         sources=tuple(Source(name, licence) for name, licence in provenance(folders, recipe)),
         recipe=plain(recipe),
         metrics={},
-        versions=versions(),
+        versions=runs.versions(),
         hash="",
     )
 
 
-def versions() -> dict[str, str]:
-    """Of Python and the packages that shape a model."""
-    found = {"python": platform.python_version()}
-    for package in ("kws-device", "kws-training", "keras", "tensorflow", "jax", "torch", "numpy", "soxr"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def environment() -> str:
-    """Platform, backend and every installed package, a line each."""
+def _fit_epoch(
+    model: keras.Model, batches: Batches, validation: Any, recipe: Recipe, epoch: int
+) -> dict[str, float]:
+    """One pass, after which the model depends on seed, recipe, data and epoch alone."""
     import keras
 
-    packages = sorted({f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions()}, key=str.lower)
-    return "\n".join([platform.platform(), f"keras backend: {keras.backend.backend()}", *packages, ""])
+    def seed_dropout(epoch: int, logs: Any = None) -> None:
+        # Keras does not save the state of dropout's generators; a function of the epoch needs no saving.
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign([recipe.seed, epoch])
+
+    name = f"epoch {epoch + 1}/{recipe.optimisation.epochs}"
+    with tqdm(total=len(batches), desc=name, leave=False) as bar:
+        each = keras.callbacks.LambdaCallback(
+            on_epoch_begin=seed_dropout, on_train_batch_end=lambda batch, logs=None: bar.update()
+        )
+        history = model.fit(
+            batches,
+            epochs=epoch + 1,
+            initial_epoch=epoch,
+            validation_data=validation,
+            validation_batch_size=256,
+            shuffle=False,  # the plan is shuffled already, by a generator that can be repeated
+            verbose=0,
+            callbacks=[each],
+        ).history
+    row = {
+        "epoch": float(epoch + 1),
+        "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
+        **{key: float(values[-1]) for key, values in sorted(history.items())},
+    }
+    print(
+        f"{name}: loss {row['loss']:.3f}, validation keyword {row[_BEST]:.4f}, "
+        f"scene {row['val_scene_accuracy']:.4f}",
+        file=sys.stderr,
+    )
+    return row
 
 
-def backgrounds(corpus: Corpus, kind: str) -> Sequence[tuple[NDArray[np.float32], str | None]]:
-    """A split's scenes with their labels, or its noise without."""
-    if kind == "scenes":
-        return [(recording.samples, recording.label) for recording in corpus.scenes]
-    return [(samples, None) for samples in corpus.noise]
-
-
-def _read_history(path: Path) -> list[dict[str, float]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-
-
-def _write_history(path: Path, rows: list[dict[str, float]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    atomic.write_text(path, text.getvalue())
-
-
-def _recorder(out: Path, rows: list[dict[str, float]], recipe: Recipe) -> keras.callbacks.Callback:
-    """Progress bar, history, best model and checkpoint."""
-    import keras
-
-    best = "val_keyword_accuracy"
-    epochs, seed = recipe.optimisation.epochs, recipe.seed
-
-    class Recorder(keras.callbacks.Callback):  # type: ignore[misc]
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            # Keras does not save the state of dropout's generators; a function of the epoch needs no saving.
-            for layer in self.model.layers:
-                if isinstance(layer, keras.layers.Dropout):
-                    layer.seed_generator.state.assign([seed, epoch])
-            self._bar = tqdm(total=self.params["steps"], desc=f"epoch {epoch + 1}/{epochs}", leave=False)
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            self._bar.update()
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self._bar.close()
-            rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-            row = {"epoch": float(epoch + 1), "learning_rate": rate}
-            row |= {key: float(value) for key, value in sorted((logs or {}).items())}
-            earlier = max((r[best] for r in rows), default=-1.0)
-            rows.append(row)
-            if row[best] >= earlier:
-                with atomic.replacing(out / MODEL) as temporary:
-                    self.model.save(temporary)
-            with atomic.replacing(out / CHECKPOINT) as temporary:
-                self.model.save(temporary)
-            # Last, since its length says how many epochs are safe on the disk.
-            _write_history(out / HISTORY, rows)
-            tqdm.write(
-                f"epoch {epoch + 1}/{epochs}: loss {row['loss']:.3f}, validation keyword "
-                f"{row['val_keyword_accuracy']:.4f}, scene {row['val_scene_accuracy']:.4f}"
-            )
-
-    return Recorder()
-
-
-def predictor(model: keras.Model, normalisation: Normalisation) -> Predict:
-    """A Keras model as the function that evaluation asks."""
-
-    def predict(mels: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        answers = model.predict_on_batch(normalisation.apply(mels))
-        return {head: np.asarray(scores) for head, scores in answers.items()}
-
-    return predict
-
-
-def evaluation_sets(data: Material, corpus: Corpus, length: int, seed: int) -> list[EvaluationSet]:
-    """Clean, and scenes at each signal-to-noise ratio."""
-    mixed = backgrounds(corpus, "scenes")
-    return [
-        clean_set(data, length),
-        *(waveform_set(data.words, mixed, "scenes", snr_db, length, seed) for snr_db in SNRS_DB),
-    ]
+def _record(out: Path, model: keras.Model, rows: list[dict[str, float]], row: dict[str, float]) -> None:
+    """Keep an epoch: the model if none was better, the history, and last the point to resume from."""
+    if row[_BEST] >= max((earlier[_BEST] for earlier in rows), default=-1.0):
+        with atomic.replacing(out / runs.MODEL) as temporary:
+            model.save(temporary)
+    rows.append(row)
+    runs.write_history(out / runs.HISTORY, rows)
+    with atomic.replacing(out / runs.CHECKPOINT) as temporary:
+        model.save(temporary)
 
 
 def _finish(
@@ -360,7 +258,7 @@ def _finish(
 
     sets = evaluation_sets(held_out, corpus, manifest.front_end.clip_samples, manifest.recipe["seed"])
     labels = {head.name: head.labels for head in manifest.heads}
-    predict = predictor(_load(out / MODEL), manifest.normalisation)
+    predict = keras_predictor(runs.load_keras(out / runs.MODEL), manifest.normalisation)
     judged = [(set_, judge_set(set_, labels, manifest.front_end, predict)) for set_ in sets]
     report = [
         {
@@ -371,7 +269,7 @@ def _finish(
         }
         for set_, answers in judged
     ]
-    atomic.write_text(out / METRICS, json.dumps({"validation": report}, indent=1))
+    atomic.write_text(out / runs.METRICS, json.dumps({"validation": report}, indent=1))
     plots.learning_curves(rows, out / "plots" / "learning_curves.png")
     for head, judgement in judged[0][1].items():
         plots.confusion(judgement, labels[head], out / "plots" / f"confusion_{head}.png")

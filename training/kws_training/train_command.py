@@ -87,24 +87,24 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: list[str]) -> int:
     options = _evaluate_parser().parse_args(arguments)
 
+    from . import runs
     from .corpus import load_corpus
-    from .evaluation import judge_set, material
-    from .train import evaluation_sets, load_model, predictor, read_run
+    from .evaluation import judge_set, keras_predictor
+    from .test_sets import evaluation_sets, material
 
-    recipe, manifest = read_run(options.run)
+    recipe, manifest = runs.read_run(options.run)
     front_end = manifest.front_end
     corpus = load_corpus(
         Folders(options.speech, options.scenes), recipe.keywords, front_end.sample_rate_hz, options.split
     )
     data = material(corpus, front_end.clip_samples)
     labels = {head.name: head.labels for head in manifest.heads}
-    predict = predictor(load_model(options.run), manifest.normalisation)
+    predict = keras_predictor(runs.load_keras(options.run / runs.MODEL), manifest.normalisation)
     print(f"{'set':18} {'keyword':>8} {'n':>6} {'scene':>8} {'n':>6}")
     for set_ in evaluation_sets(data, corpus, front_end.clip_samples, recipe.seed):
         judged = judge_set(set_, labels, front_end, predict)
-        name = "clean" if set_.snr_db is None else f"{set_.background} {set_.snr_db:g} dB"
         figures = " ".join(f"{judged[h].accuracy:8.4f} {len(judged[h].items):6d}" for h in labels)
-        print(f"{name:18} {figures}")
+        print(f"{set_.name:18} {figures}")
     return 0
 
 

@@ -1,0 +1,115 @@
+"""The folder of a run: what is in it, and how it is read again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kws_device import atomic
+from kws_device.errors import InputError
+from kws_device.manifest import Manifest, parse
+
+from . import recipe as recipes
+from .corpus import Folders
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+MODEL = "model.keras"
+CHECKPOINT = "checkpoint.keras"
+MANIFEST = "manifest.json"
+RECIPE = "recipe.toml"
+FOLDERS = "folders.json"
+HISTORY = "history.csv"
+METRICS = "metrics.json"
+
+
+def check_folder(out: Path, recipe: Recipe, resume: bool) -> None:
+    """Raises InputError where `out` holds a run already, or not the one to be resumed."""
+    if resume:
+        if not (out / CHECKPOINT).is_file():
+            raise InputError(f"{out}: no {CHECKPOINT} to resume from; leave out --resume")
+        if recipes.load(str(out / RECIPE)) != recipe:
+            raise InputError(f"{out}: its run has another recipe; give the same options or another --out")
+    elif (out / RECIPE).exists():
+        raise InputError(f"{out}: holds a run already; give --resume or another --out")
+
+
+def remember_folders(out: Path, folders: Folders) -> None:
+    """Write down where the run's data lies, for kws-export."""
+    found = {name: str(folder.resolve()) for name, folder in vars(folders).items() if folder is not None}
+    atomic.write_text(out / FOLDERS, json.dumps(found, indent=1) + "\n")
+
+
+def load_keras(path: Path) -> keras.Model:
+    """A Keras model from its file, nothing executable in it. Raises InputError where that fails."""
+    import keras
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such model; train it first")
+    try:
+        return keras.models.load_model(path, safe_mode=True)
+    except (ValueError, OSError, TypeError) as error:
+        raise InputError(f"{path}: not a model that can be loaded ({error}); train it again") from error
+
+
+def read_run(run: Path) -> tuple[Recipe, Manifest]:
+    """A run's recipe and its manifest, as training knows it.
+
+    Raises:
+        InputError: the folder is no run, or has no model yet.
+    """
+    if not (run / RECIPE).is_file() or not (run / MANIFEST).is_file():
+        raise InputError(f"{run}: not a run of kws-train; name the folder that was its --out")
+    if not (run / MODEL).is_file():
+        raise InputError(f"{run}: has no {MODEL} yet; let kws-train finish an epoch")
+    manifest = parse((run / MANIFEST).read_bytes(), str(run / MANIFEST))
+    return recipes.load(str(run / RECIPE)), manifest
+
+
+def recall_folders(run: Path, **given: Path | None) -> Folders:
+    """The data folders of a run, those given taking the place of the remembered ones."""
+    remembered = json.loads((run / FOLDERS).read_text(encoding="utf-8"))
+    chosen = {name: Path(folder) for name, folder in remembered.items()}
+    chosen |= {name: folder for name, folder in given.items() if folder is not None}
+    return Folders(**chosen)
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that shape a model."""
+    found = {"python": platform.python_version()}
+    for package in ("kws-device", "kws-training", "keras", "tensorflow", "jax", "torch", "numpy", "soxr"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def environment() -> str:
+    """Platform, backend and every installed package, a line each."""
+    import keras
+
+    packages = sorted({f"{d.metadata['Name']}=={d.version}" for d in metadata.distributions()}, key=str.lower)
+    return "\n".join([platform.platform(), f"keras backend: {keras.backend.backend()}", *packages, ""])
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Losses, accuracies and learning rate of each finished epoch."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def write_history(path: Path, rows: list[dict[str, float]]) -> None:
+    """The reverse of `read_history`; whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic.write_text(path, text.getvalue())

@@ -1,0 +1,163 @@
+"""Test sets by the kit's definitions: clean, and mixed at a true signal-to-noise ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_device.errors import InputError
+from kws_device.manifest import SILENCE
+
+from .corpus import Corpus, Recording
+from .windows import (
+    SILENCE_AS_SPEECH_DBFS,
+    audible,
+    background_gain,
+    centred,
+    from_db,
+    power,
+    random_crop,
+    whole_windows,
+)
+
+SNRS_DB = (20.0, 10.0, 5.0, 0.0, -5.0)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One window to be judged."""
+
+    name: str
+    """The clip's path below its dataset, with the window's number where there are several."""
+    source: str
+    """Speaker or Freesound id, for intervals by resampling."""
+    label: str
+    """What its head should say."""
+    samples: NDArray[np.float32]
+    """Without padding, shape (up to clip samples,)."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What test sets are made of: words, scene windows, backgrounds."""
+
+    words: list[Item]
+    """Speech, and background windows as `_silence_`."""
+    scenes: list[Item]
+    """Whole seconds of scene recordings."""
+    left_out: int
+    """Scene windows below -60 dBFS."""
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Windows under one condition. In a mixed set both heads are asked about the same windows."""
+
+    kind: str
+    """clean or waveform."""
+    background: str | None
+    """scenes or noise; None for clean."""
+    snr_db: float | None
+    """Of speech over background; None for clean."""
+    words: list[Item]
+    """For the keyword head; the samples are the whole window."""
+    scenes: list[Item]
+    """For the scene head; the samples are the whole window."""
+
+    @property
+    def name(self) -> str:
+        """What reports and options call it: clean, snr10 (with scenes), snr10-noise."""
+        if self.snr_db is None:
+            return self.kind
+        return f"snr{self.snr_db:g}" + ("" if self.background == "scenes" else f"-{self.background}")
+
+
+def material(corpus: Corpus, length: int) -> Material:
+    """Cut a split's corpus into windows of `length` samples."""
+    words = [
+        _item(r, centred(r.samples, length) if len(r.samples) > length else r.samples) for r in corpus.speech
+    ]
+    for n, recording in enumerate(corpus.noise):
+        windows = whole_windows(recording, length)
+        words += [
+            Item(f"background {n} second {i}", f"background {n}", SILENCE, window)
+            for i, window in enumerate(windows)
+        ]
+    scenes: list[Item] = []
+    left_out = 0
+    for recording_ in corpus.scenes:
+        windows = whole_windows(recording_.samples, length)
+        heard = audible(windows)
+        left_out += int((~heard).sum())
+        scenes += [_item(recording_, windows[i], f" second {i}") for i in np.flatnonzero(heard)]
+    return Material(words, scenes, left_out)
+
+
+def _item(recording: Recording, samples: NDArray[np.float32], suffix: str = "") -> Item:
+    path = recording.clip.path
+    return Item(f"{path.parent.name}/{path.name}{suffix}", recording.clip.source, recording.label, samples)
+
+
+def clean_set(data: Material, length: int) -> EvaluationSet:
+    """Keywords on speech alone, scenes on scene windows alone."""
+    words = [Item(i.name, i.source, i.label, centred(i.samples, length)) for i in data.words]
+    return EvaluationSet("clean", None, None, words, data.scenes)
+
+
+def waveform_set(
+    words: Sequence[Item],
+    backgrounds: Sequence[tuple[NDArray[np.float32], str | None]],
+    background: str,
+    snr_db: float,
+    length: int,
+    seed: int,
+) -> EvaluationSet:
+    """Every word over a random second of background at a true signal-to-noise ratio.
+
+    Args:
+        words: speech, without padding.
+        backgrounds: recordings with their scene, or None where they have none.
+        background: what they are called in reports, scenes or noise.
+        snr_db: mean square of the unpadded speech over that of the background second.
+        length: samples of a window.
+        seed: of the crops; each word has its own generator, so that a subset keeps its crops.
+
+    Raises:
+        InputError: the backgrounds hold nothing above -60 dBFS.
+    """
+    mixed, scenes = [], []
+    for n, word in enumerate(words):
+        rng = np.random.default_rng([seed, n])
+        for _ in range(100):
+            recording, scene = backgrounds[int(rng.integers(len(backgrounds)))]
+            crop = random_crop(recording, length, rng)
+            if crop is not None:
+                break
+        else:
+            raise InputError(f"{background}: only silence in its recordings; name another folder")
+        speech_power = from_db(SILENCE_AS_SPEECH_DBFS) if word.label == SILENCE else power(word.samples)
+        gain = background_gain(speech_power, power(crop), snr_db)
+        window = centred(word.samples, length) + crop * np.float32(gain)
+        mixed.append(Item(word.name, word.source, word.label, window))
+        if scene is not None:
+            scenes.append(Item(word.name, word.source, scene, window))
+    return EvaluationSet("waveform", background, snr_db, mixed, scenes)
+
+
+def backgrounds(corpus: Corpus, kind: str) -> Sequence[tuple[NDArray[np.float32], str | None]]:
+    """A split's scenes with their labels, or its noise without."""
+    if kind == "scenes":
+        return [(recording.samples, recording.label) for recording in corpus.scenes]
+    return [(samples, None) for samples in corpus.noise]
+
+
+def evaluation_sets(data: Material, corpus: Corpus, length: int, seed: int) -> list[EvaluationSet]:
+    """Clean, and scenes at each signal-to-noise ratio."""
+    mixed = backgrounds(corpus, "scenes")
+    return [
+        clean_set(data, length),
+        *(waveform_set(data.words, mixed, "scenes", snr_db, length, seed) for snr_db in SNRS_DB),
+    ]
