@@ -15,7 +15,7 @@ listen: .venv-listen/ready
 	@.venv-listen/bin/kws-listen --file device/demo/demo.flac $$([ -t 2 ] && echo --real-time)
 
 test: .venv/ready
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 setup: .venv/ready
 

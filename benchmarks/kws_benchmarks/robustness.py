@@ -24,6 +24,7 @@ from kws_training.test_sets import (
     Item,
     Material,
     backgrounds,
+    check_scenes,
     clean_set,
     material,
     waveform_set,
@@ -38,8 +39,8 @@ PREDICTIONS = "predictions.csv"
 
 def robustness(
     model: str | Path | None,
-    speech: Path,
-    scenes: Path,
+    speech: Path | None,
+    scenes: Path | None,
     noise: Path | None,
     split: str,
     snrs_db: Sequence[float],
@@ -50,8 +51,8 @@ def robustness(
 
     Args:
         model: file or shipped name; None: the shipped default.
-        speech: words in a known layout.
-        scenes: scenes in a known layout.
+        speech: words in a known layout; None: only scenes alone.
+        scenes: scenes in a known layout; None: no sets with scenes.
         noise: any sound files below it; None: no sets with noise.
         split: validation, test or all.
         snrs_db: of the mixed sets.
@@ -64,13 +65,15 @@ def robustness(
     Raises:
         InputError: a model or folder that cannot be used, or labels that are not the model's.
     """
+    if speech is None and scenes is None:
+        raise InputError("nothing to judge; give --speech, --scenes or both")
     file = model_file.read(model_file.find(model))
     engine = LiteRtEngine(file)
     manifest = file.manifest
     front_end = manifest.front_end
     corpus = load_corpus(Folders(speech, scenes), manifest.keywords, front_end.sample_rate_hz, split)
     labels = {head.name: head.labels for head in manifest.heads}
-    _check_labels(corpus, manifest)
+    check_scenes(corpus, manifest)
     data = material(corpus, front_end.clip_samples)
     words, alone = data.words, data.scenes
     if limit is not None:
@@ -93,16 +96,6 @@ def robustness(
     atomic.write_text(out / REPORT, json.dumps(report, indent=1) + "\n")
     atomic.write_text(out / PREDICTIONS, _table(rows))
     return report
-
-
-def _check_labels(corpus: Corpus, manifest: Manifest) -> None:
-    head = manifest.head("scene")
-    known = set(head.labels) if head else set()
-    if head and (strange := sorted({recording.label for recording in corpus.scenes} - known)):
-        raise InputError(
-            f"{corpus.scenes[0].clip.path.parent}: scene {strange[0]} is not one of the model's "
-            f"({', '.join(head.labels)}); give a dataset with its scenes"
-        )
 
 
 def balanced(items: Sequence[Item], limit: int) -> list[Item]:
@@ -128,10 +121,10 @@ def _sets(
     front_end = manifest.front_end
     length = front_end.clip_samples
     yield clean_set(Material(words, alone, 0), length)
-    sources: list[tuple[str, Sequence[tuple[NDArray[np.float32], str | None]]]] = [
-        ("scenes", backgrounds(corpus, "scenes"))
-    ]
-    if noise is not None:
+    sources: list[tuple[str, Sequence[tuple[NDArray[np.float32], str | None]]]] = []
+    if words and corpus.scenes:
+        sources.append(("scenes", backgrounds(corpus, "scenes")))
+    if words and noise is not None:
         paths = audio_below(noise) if noise.is_dir() else []
         if not paths:
             raise InputError(f"{noise}: no audio found; name a folder with wav, flac or ogg files")

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+import trees
 from helpers import one_line_refusal
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,14 +86,26 @@ def test_requirements_decide_the_exit_code(measured, command, tmp_path):
 
 def test_bad_input_is_named_in_one_line(command, data, tmp_path):
     speech, scenes = data / "speech_commands_mini", data / "esc10"
-    base = ("kws-bench", "robustness", "--out", tmp_path, "--split", "test")
-    one_line_refusal(command(*base, "--speech", speech), "--scenes")
-    one_line_refusal(command(*base, "--speech", tmp_path, "--scenes", scenes), "no audio found")
+    base = ("kws-bench", "robustness", "--out", tmp_path / "out", "--split", "test")
+    one_line_refusal(command(*base), "--speech, --scenes or both")
+    us8k = trees.urbansound8k(tmp_path / "us8k")
+    one_line_refusal(command(*base, "--scenes", us8k), "scene dog_bark is not one of the model's")
+    (tmp_path / "empty").mkdir()
+    one_line_refusal(command(*base, "--speech", tmp_path / "empty", "--scenes", scenes), "no audio found")
     one_line_refusal(command(*base, "--speech", speech, "--scenes", scenes, "--require", "clean"), "clean")
     one_line_refusal(command(*base, "--speech", speech, "--scenes", scenes, "--limit", 0), "--limit 0")
     one_line_refusal(command(*base, "--speech", speech, "--scenes", scenes, "--model", "none"), "none")
     one_line_refusal(command("kws-bench", "nothing"), "nothing")
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_not_given_is_not_judged(command, tmp_path):
+    speech = trees.speech_commands(tmp_path / "s")
+    arguments = ("kws-bench", "robustness", "--split", "test", "--speech", speech, "--out", tmp_path / "out")
+    assert command(*arguments).returncode == 0
+    (clean,) = json.loads((tmp_path / "out" / "robustness.json").read_text())["sets"]
+    assert set(clean) == {"set", "kind", "keyword"}
+    assert clean["keyword"]["n"] == 18 + 2 * 2
 
 
 def test_an_interval_by_speakers_is_wider_than_one_by_clips():

@@ -9,7 +9,7 @@ import soundfile
 import trees
 
 from kws_device.errors import InputError
-from kws_training.corpus import Folders, load_corpus
+from kws_training.corpus import Folders, check_keywords, load_corpus
 from kws_training.layouts import read_dataset
 
 
@@ -140,4 +140,5 @@ def test_a_table_that_names_a_missing_clip_or_lacks_a_column_is_refused(tmp_path
 def test_a_keyword_that_nobody_says_is_refused(tmp_path):
     speech, scenes = trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e")
     with pytest.raises(InputError, match="no recordings of lamp; it has bed, no, yes"):
-        load_corpus(Folders(speech, scenes), ["yes", "lamp"], 16000, "train")
+        check_keywords(speech, ["yes", "lamp"])
+    assert len(load_corpus(Folders(speech, scenes), ["yes", "lamp"], 16000, "test").speech) == 18

@@ -24,10 +24,10 @@ BACKGROUND_PARTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9,
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the data of a run lies; negatives and noise may be absent."""
+    """Where the data lies; what is absent is None. Training needs speech and scenes."""
 
-    speech: Path
-    scenes: Path
+    speech: Path | None = None
+    scenes: Path | None = None
     negatives: Path | None = None
     noise: Path | None = None
 
@@ -89,6 +89,14 @@ def background_part(dataset: Dataset, split: str, sample_rate_hz: int) -> list[N
     return [samples[int(first * len(samples)) : int(last * len(samples))] for samples in recordings]
 
 
+def check_keywords(speech: Path, keywords: Sequence[str]) -> None:
+    """Raises InputError for a keyword to be trained that no clip says."""
+    labels = read_dataset(speech).labels
+    if absent := sorted(set(keywords) - set(labels)):
+        known = ", ".join(labels[:20])
+        raise InputError(f"{speech}: no recordings of {', '.join(absent)}; it has {known}")
+
+
 def load_corpus(
     folders: Folders, keywords: Sequence[str], sample_rate_hz: int, split: str, every: int = 1
 ) -> Corpus:
@@ -99,17 +107,18 @@ def load_corpus(
     negatives is read, for work that needs a cross-section.
 
     Raises:
-        InputError: a folder or a split without audio, or a keyword that no clip says.
+        InputError: a folder or a split without audio.
     """
-    speech = read_dataset(folders.speech)
-    if absent := sorted(set(keywords) - set(speech.labels)):
-        raise InputError(
-            f"{folders.speech}: no recordings of {', '.join(absent)}; it has {', '.join(speech.labels[:20])}"
-        )
-    scenes = read_dataset(folders.scenes)
-    words, sounds = speech.split(split)[::every], scenes.split(split)[::every]
-    noise = background_part(speech, split, sample_rate_hz)
+    words: list[Clip] = []
+    sounds: list[Clip] = []
+    noise: list[NDArray[np.float32]] = []
     negatives: list[NDArray[np.float32]] = []
+    if folders.speech is not None:
+        speech = read_dataset(folders.speech)
+        words = speech.split(split)[::every]
+        noise = background_part(speech, split, sample_rate_hz)
+    if folders.scenes is not None:
+        sounds = read_dataset(folders.scenes).split(split)[::every]
     if split == "train":
         noise += _extra(folders.noise, sample_rate_hz, "noise", 1)
         negatives = _extra(folders.negatives, sample_rate_hz, "negatives", every)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device.errors import InputError
-from kws_device.manifest import SILENCE
+from kws_device.manifest import SCENE_HEAD, SILENCE, Manifest
 
 from .corpus import Corpus, Recording
 from .windows import (
@@ -99,6 +99,19 @@ def material(corpus: Corpus, length: int) -> Material:
 def _item(recording: Recording, samples: NDArray[np.float32], suffix: str = "") -> Item:
     path = recording.clip.path
     return Item(f"{path.parent.name}/{path.name}{suffix}", recording.clip.source, recording.label, samples)
+
+
+def check_scenes(corpus: Corpus, manifest: Manifest) -> None:
+    """Raises InputError where the corpus has a scene that the model does not know."""
+    head = manifest.head(SCENE_HEAD)
+    if head is None:
+        return
+    for recording in corpus.scenes:
+        if recording.label not in head.labels:
+            raise InputError(
+                f"{recording.clip.path}: scene {recording.label} is not one of the model's "
+                f"({', '.join(head.labels)}); give a dataset with its scenes"
+            )
 
 
 def clean_set(data: Material, length: int) -> EvaluationSet:

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from kws_device import atomic
+from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.manifest import (
     KEYWORD_HEAD,
@@ -28,7 +29,7 @@ from kws_device.strict import plain
 
 from . import recipe as recipes
 from . import runs
-from .corpus import Corpus, Folders, keyword_labels, load_corpus, provenance
+from .corpus import Corpus, Folders, check_keywords, keyword_labels, load_corpus, provenance
 from .evaluation import judge_set, keras_predictor
 from .examples import Examples
 from .recipe import Recipe
@@ -66,6 +67,9 @@ def train(
         InputError: data, recipe or folder that do not fit; nothing is written then.
     """
     runs.check_folder(out, recipe, resume)
+    if folders.speech is None or folders.scenes is None:
+        raise InputError("training needs --speech and --scenes")
+    check_keywords(folders.speech, recipe.keywords)
     front_end = recipe.front_end
     corpus = load_corpus(folders, recipe.keywords, front_end.sample_rate_hz, "train")
     examples = Examples(corpus, recipe)

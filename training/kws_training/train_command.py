@@ -60,11 +60,8 @@ def main(argv: list[str] | None = None) -> int:
         for name in recipes.names():
             print(f"{name:12} {recipes.load(name).about}")
         return 0
-    for needed in ("recipe", "speech", "scenes", "out"):
-        if getattr(options, needed) is None:
-            raise InputError(
-                "name a RECIPE; --list shows them" if needed == "recipe" else f"--{needed} is missing"
-            )
+    if options.recipe is None or options.out is None:
+        raise InputError("name a RECIPE (--list shows them) and the folder of the run with --out")
     overrides = dict(recipes.override(text) for text in options.set)
     if options.keywords is not None:
         overrides["keywords"] = [word.strip() for word in options.keywords.split(",") if word.strip()]
@@ -90,13 +87,14 @@ def _evaluate(arguments: list[str]) -> int:
     from . import runs
     from .corpus import load_corpus
     from .evaluation import judge_set, keras_predictor
-    from .test_sets import evaluation_sets, material
+    from .test_sets import check_scenes, evaluation_sets, material
 
     recipe, manifest = runs.read_run(options.run)
     front_end = manifest.front_end
     corpus = load_corpus(
         Folders(options.speech, options.scenes), recipe.keywords, front_end.sample_rate_hz, options.split
     )
+    check_scenes(corpus, manifest)
     data = material(corpus, front_end.clip_samples)
     labels = {head.name: head.labels for head in manifest.heads}
     predict = keras_predictor(runs.load_keras(options.run / runs.MODEL), manifest.normalisation)
