@@ -22,7 +22,7 @@ RATE_HZ = 16_000
 SEED = 1
 SNR_DB = 12.0
 PAUSE_S = 1.2
-VOICES = ("en-us", "en-gb", "en-us+m3", "en-us+f2", "en-us+m7", "en-gb+f4")
+VOICES = ("en-us", "en-gb", "en-us+m3", "en-us+m7")
 SCRIPT = [
     "yes",
     "hello",

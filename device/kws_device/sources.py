@@ -35,7 +35,7 @@ class AudioSource(Protocol):
 class AudioFile:
     """A sound file, then half a second of silence."""
 
-    def __init__(self, path: Path, block_ms: float = 100.0, real_time: bool = False) -> None:
+    def __init__(self, path: str | Path, block_ms: float = 100.0, real_time: bool = False) -> None:
         """Deliver blocks of `block_ms`, as fast as they are taken or as fast as they were recorded.
 
         Raises:
@@ -46,7 +46,7 @@ class AudioFile:
         self.name = str(path)
         self.audio_s = 0.0
         self.lost_s = 0.0
-        self._path = path
+        self._path = Path(path)
         self._block_ms = block_ms
         self._real_time = real_time
 
