@@ -86,7 +86,7 @@ class Trained:
         """The command that trained it, without --out."""
         sets = [part for value in SMALL for part in ("--set", value)]
         data = ["--speech", self.speech, "--scenes", self.scenes]
-        return ["kws-train", "default", *data, "--keywords", "yes,no", "--epochs", "6", *sets]
+        return ["kws-train", "default", *data, "--keywords", "yes,no", "--epochs", "15", *sets]
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from .calibration import calibration_windows
 INT8 = "kws.tflite"
 FLOAT = "kws-float.tflite"
 REPORT = "export.json"
-_CALIBRATION_EVERY = 8
+_CALIBRATION_CLIPS = 1000
 
 
 class ParityError(Exception):
@@ -53,7 +53,7 @@ def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[
     folders = runs.recall_folders(run, **given)
     _check_writable(out)
     rate = recipe.front_end.sample_rate_hz
-    sample = load_corpus(folders, recipe.keywords, rate, "train", every=_CALIBRATION_EVERY)
+    sample = load_corpus(folders, recipe.keywords, rate, "train", at_most=_CALIBRATION_CLIPS)
     sets = _validation_sets(folders, manifest)
     # Heavy, and noisy on standard error: only once all input is known to be good.
     model = runs.load_keras(run / runs.MODEL)

@@ -139,6 +139,6 @@ def test_a_table_that_names_a_missing_clip_or_lacks_a_column_is_refused(tmp_path
 
 def test_a_keyword_that_nobody_says_is_refused(tmp_path):
     speech, scenes = trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e")
-    with pytest.raises(InputError, match="no recordings of lamp; it has bed, no, yes"):
+    with pytest.raises(InputError, match="no recordings of lamp to train on; there are bed, no, yes"):
         check_keywords(speech, ["yes", "lamp"])
     assert len(load_corpus(Folders(speech, scenes), ["yes", "lamp"], 16000, "test").speech) == 18

@@ -29,14 +29,14 @@ def test_a_run_holds_everything_that_explains_it(trained):
     assert names >= {"recipe.toml", "environment.txt", "model.keras", "history.csv", "metrics.json", "plots"}
     assert not any(name.startswith(".") for name in names)
     loaded = recipes.load(str(run / "recipe.toml"))
-    assert (loaded.keywords, loaded.optimisation.epochs, loaded.model.stem) == (("yes", "no"), 6, 4)
+    assert (loaded.keywords, loaded.optimisation.epochs, loaded.model.stem) == (("yes", "no"), 15, 4)
     assert "keras==" in (run / "environment.txt").read_text()
     assert {path.name for path in (run / "plots").iterdir()} == {
         "learning_curves.png",
         "confusion_keyword.png",
         "confusion_scene.png",
     }
-    assert len(history(run)) == 6
+    assert len(history(run)) == 15
 
 
 def test_the_small_network_has_learned_its_tones(trained):
@@ -65,7 +65,7 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(trained, com
         while not (run / "history.csv").exists() or len(history(run)) < 2:
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
-    assert len(history(run)) < 6
+    assert len(history(run)) < 15
     result = command(*trained.arguments, "--out", run, "--resume")
     assert result.returncode == 0, result.stderr
     assert history(run) == history(trained.run)

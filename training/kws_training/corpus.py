@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,38 +91,38 @@ def background_part(dataset: Dataset, split: str, sample_rate_hz: int) -> list[N
 
 
 def check_keywords(speech: Path, keywords: Sequence[str]) -> None:
-    """Raises InputError for a keyword to be trained that no clip says."""
-    labels = read_dataset(speech).labels
-    if absent := sorted(set(keywords) - set(labels)):
-        known = ", ".join(labels[:20])
-        raise InputError(f"{speech}: no recordings of {', '.join(absent)}; it has {known}")
+    """Raises InputError for a keyword to be trained that no clip of the training split says."""
+    labels = {clip.label for clip in read_dataset(speech).split("train")}
+    if absent := sorted(set(keywords) - labels):
+        known = ", ".join(sorted(labels)[:20])
+        raise InputError(f"{speech}: no recordings of {', '.join(absent)} to train on; there are {known}")
 
 
 def load_corpus(
-    folders: Folders, keywords: Sequence[str], sample_rate_hz: int, split: str, every: int = 1
+    folders: Folders, keywords: Sequence[str], sample_rate_hz: int, split: str, at_most: int | None = None
 ) -> Corpus:
     """One split of everything, in memory as float32 (about 64 kB per second of sound).
 
     Negatives and the noise folder train only; validation hears scenes and its part of the
-    dataset's own background recordings. With `every` = n only each n-th clip of speech, scenes and
-    negatives is read, for work that needs a cross-section.
+    dataset's own background recordings. With `at_most`, an even cross-section of about so many
+    clips of each kind is read.
 
     Raises:
         InputError: a folder or a split without audio.
     """
-    words: list[Clip] = []
-    sounds: list[Clip] = []
+    words: Sequence[Clip] = ()
+    sounds: Sequence[Clip] = ()
     noise: list[NDArray[np.float32]] = []
     negatives: list[NDArray[np.float32]] = []
     if folders.speech is not None:
         speech = read_dataset(folders.speech)
-        words = speech.split(split)[::every]
+        words = _section(speech.split(split), at_most)
         noise = background_part(speech, split, sample_rate_hz)
     if folders.scenes is not None:
-        sounds = read_dataset(folders.scenes).split(split)[::every]
+        sounds = _section(read_dataset(folders.scenes).split(split), at_most)
     if split == "train":
-        noise += _extra(folders.noise, sample_rate_hz, "noise", 1)
-        negatives = _extra(folders.negatives, sample_rate_hz, "negatives", every)
+        noise += _extra(folders.noise, sample_rate_hz, "noise", None)
+        negatives = _extra(folders.negatives, sample_rate_hz, "negatives", at_most)
     return Corpus(
         read_recordings(words, [head_label(c.label, keywords) for c in words], sample_rate_hz, "speech"),
         read_recordings(sounds, [c.label for c in sounds], sample_rate_hz, "scenes"),
@@ -130,14 +131,23 @@ def load_corpus(
     )
 
 
-def _extra(folder: Path | None, sample_rate_hz: int, what: str, every: int) -> list[NDArray[np.float32]]:
+T = TypeVar("T")
+
+
+def _section(items: Sequence[T], at_most: int | None) -> Sequence[T]:
+    return items if at_most is None else items[:: max(1, len(items) // at_most)]
+
+
+def _extra(
+    folder: Path | None, sample_rate_hz: int, what: str, at_most: int | None
+) -> list[NDArray[np.float32]]:
     if folder is None:
         return []
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; name one with recordings")
     if not (paths := audio_below(folder)):
         raise InputError(f"{folder}: no audio found; expected wav, flac or ogg files")
-    return decode(paths[::every], sample_rate_hz, what)
+    return decode(_section(paths, at_most), sample_rate_hz, what)
 
 
 def provenance(folders: Folders, recipe: Recipe) -> list[tuple[str, str]]:

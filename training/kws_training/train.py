@@ -33,7 +33,7 @@ from .corpus import Corpus, Folders, check_keywords, keyword_labels, load_corpus
 from .evaluation import judge_set, keras_predictor
 from .examples import Examples
 from .recipe import Recipe
-from .test_sets import Material, backgrounds, clean_set, evaluation_sets, material, waveform_set
+from .test_sets import Material, backgrounds, check_scenes, clean_set, evaluation_sets, material, waveform_set
 
 if TYPE_CHECKING:
     import keras
@@ -77,6 +77,8 @@ def train(
     sizes = {name: len(labels) for name, labels in heads.items()}
     validation_corpus = load_corpus(folders, recipe.keywords, front_end.sample_rate_hz, "validation")
     held_out = material(validation_corpus, front_end.clip_samples)
+    manifest = first_manifest(recipe, folders, heads, statistics(examples, recipe))
+    check_scenes(validation_corpus, manifest)
 
     # Heavy, and noisy on standard error: only once all input is known to be good.
     import keras
@@ -88,7 +90,6 @@ def train(
     atomic.write_text(out / runs.RECIPE, recipes.to_toml(recipe))
     runs.remember_folders(out, folders)
     atomic.write_text(out / "environment.txt", runs.environment())
-    manifest = first_manifest(recipe, folders, heads, statistics(examples, recipe))
     atomic.write_text(out / runs.MANIFEST, to_json(manifest))
 
     def batches(epoch: int) -> Batches:
