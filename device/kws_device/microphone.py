@@ -23,7 +23,7 @@ def _sounddevice() -> Any:
     except OSError as error:
         raise InputError(
             "PortAudio is not installed, so there is no microphone; on Debian or Raspberry Pi OS run: "
-            "sudo apt install libportaudio2"
+            "sudo apt install libportaudio2, then look with: kws-listen --list-devices"
         ) from error
     return sounddevice
 
