@@ -5,29 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kws_device import atomic, model_file
 from kws_device.engine import LiteRtEngine
 from kws_device.errors import InputError
-from kws_device.manifest import Manifest
-from kws_training.corpus import Corpus, Folders, decode, load_corpus
+from kws_training.corpus import Folders, load_corpus, read_folder
 from kws_training.evaluation import Judgement, engine_predictor, judge_set
-from kws_training.layouts import audio_below
 from kws_training.test_sets import (
+    Background,
     EvaluationSet,
     Item,
-    Material,
-    backgrounds,
     check_scenes,
-    clean_set,
+    evaluation_sets,
     material,
-    waveform_set,
+    scene_backgrounds,
 )
 
 from .intervals import ci95
@@ -72,18 +69,22 @@ def robustness(
     manifest = file.manifest
     front_end = manifest.front_end
     corpus = load_corpus(Folders(speech, scenes), manifest.keywords, front_end.sample_rate_hz, split)
-    labels = {head.name: head.labels for head in manifest.heads}
     check_scenes(corpus, manifest)
     data = material(corpus, front_end.clip_samples)
-    words, alone = data.words, data.scenes
     if limit is not None:
-        words, alone = balanced(words, limit), balanced(alone, limit)
+        data = replace(data, words=balanced(data.words, limit), scenes=balanced(data.scenes, limit))
+    backgrounds: dict[str, list[Background]] = {}
+    if data.words and corpus.scenes:
+        backgrounds["scenes"] = scene_backgrounds(corpus)
+    if data.words and noise is not None:
+        recordings = read_folder(noise, front_end.sample_rate_hz, "noise")
+        backgrounds["noise"] = [(samples, None) for samples in recordings]
 
     predict = engine_predictor(engine, manifest.normalisation)
     rows: list[list[Any]] = []
     sets: list[dict[str, Any]] = []
-    for set_ in _sets(words, alone, corpus, noise, snrs_db, manifest):
-        judged = judge_set(set_, labels, front_end, predict)
+    for set_ in evaluation_sets(data, backgrounds, snrs_db, front_end.clip_samples, SEED):
+        judged = judge_set(set_, manifest, predict)
         sets.append(_figures(set_, judged))
         rows += _predictions(set_, judged)
     report = {
@@ -107,32 +108,6 @@ def balanced(items: Sequence[Item], limit: int) -> list[Item]:
     rounds = [(turn, i) for indices in by_class.values() for turn, i in enumerate(indices)]
     chosen = sorted(i for _, i in sorted(rounds)[:limit])
     return [items[i] for i in chosen]
-
-
-def _sets(
-    words: list[Item],
-    alone: list[Item],
-    corpus: Corpus,
-    noise: Path | None,
-    snrs_db: Sequence[float],
-    manifest: Manifest,
-) -> Iterator[EvaluationSet]:
-    """One set after the other, so that only one is in memory."""
-    front_end = manifest.front_end
-    length = front_end.clip_samples
-    yield clean_set(Material(words, alone, 0), length)
-    sources: list[tuple[str, Sequence[tuple[NDArray[np.float32], str | None]]]] = []
-    if words and corpus.scenes:
-        sources.append(("scenes", backgrounds(corpus, "scenes")))
-    if words and noise is not None:
-        paths = audio_below(noise) if noise.is_dir() else []
-        if not paths:
-            raise InputError(f"{noise}: no audio found; name a folder with wav, flac or ogg files")
-        recordings = decode(paths, front_end.sample_rate_hz, "noise")
-        sources.append(("noise", [(samples, None) for samples in recordings]))
-    for name, recordings_ in sources:
-        for snr_db in snrs_db:
-            yield waveform_set(words, recordings_, name, snr_db, length, SEED)
 
 
 def _figures(set_: EvaluationSet, judged: dict[str, Judgement]) -> dict[str, Any]:

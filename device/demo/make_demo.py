@@ -24,29 +24,9 @@ SNR_DB = 12.0
 PAUSE_S = 1.2
 VOICES = ("en-us", "en-gb", "en-us+m3", "en-us+m7")
 SCRIPT = [
-    "yes",
-    "hello",
-    "no",
-    "kitchen",
-    "up",
-    "left",
-    "computer",
-    "right",
-    "down",
-    "stop",
-    "Monday",
-    "go",
-    "no",
-    "yes",
-    "window",
-    "stop",
-    "up",
-    "banana",
-    "down",
-    "right",
-    "left",
-    "go",
-]
+    "yes", "hello", "no", "kitchen", "up", "left", "computer", "right", "down", "stop", "Monday", "go",
+    "no", "yes", "window", "stop", "up", "banana", "down", "right", "left", "go",
+]  # fmt: skip
 
 
 def speak(word: str, voice: str, folder: Path) -> NDArray[np.float32]:

@@ -27,7 +27,11 @@ class Decoder:
             head.name: Ring(max(1, round(head.smoothing_s / step_s)), (len(head.labels),), np.float64)
             for head in manifest.heads
         }
-        self._labels = {head.name: head.labels for head in manifest.heads}
+        self._labels = manifest.labels
+        self._keywords = [
+            (keyword, self._labels[KEYWORD_HEAD].index(keyword), threshold)
+            for keyword, threshold in manifest.decoder.thresholds.items()
+        ]
         # In decisions: seconds would differ by rounding errors, and the grid is what is decided on.
         self._refractory = math.ceil(manifest.decoder.refractory_s / step_s - 1e-6)
         self.reset()
@@ -53,16 +57,15 @@ class Decoder:
         return Decision(end_s, smoothed, None if keyword is None else self._event(keyword, smoothed, end_s))
 
     def _report(self, smoothed: NDArray[np.float64]) -> str | None:
-        labels = self._labels[KEYWORD_HEAD]
-        leader = labels[int(smoothed.argmax())]
+        leader = int(smoothed.argmax())
         reported = None
-        for keyword, threshold in self._manifest.decoder.thresholds.items():
-            if smoothed[labels.index(keyword)] <= threshold:
+        for keyword, index, threshold in self._keywords:
+            if smoothed[index] <= threshold:
                 if keyword in self._held:
                     self._held.remove(keyword)
                     self._fell[keyword] = self._decision
             elif (
-                keyword == leader
+                index == leader
                 and keyword not in self._held
                 and self._decision - self._fell[keyword] >= self._refractory
             ):

@@ -111,6 +111,11 @@ class Manifest:
         return next((head for head in self.heads if head.name == name), None)
 
     @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Labels by head, in the order of the output's values."""
+        return {head.name: head.labels for head in self.heads}
+
+    @property
     def keywords(self) -> tuple[str, ...]:
         """The labels that can become an event."""
         head = self.head(KEYWORD_HEAD)

@@ -86,29 +86,25 @@ class Microphone:
         """
         sounddevice = _sounddevice()
         rate = round(self._device["default_samplerate"])
-        heard: queue.SimpleQueue[NDArray[np.int16]] = queue.SimpleQueue()
-        overflows: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        heard: queue.SimpleQueue[tuple[NDArray[np.int16], bool]] = queue.SimpleQueue()
 
         def callback(data: NDArray[np.int16], frames: int, time: Any, status: Any) -> None:
             # PortAudio's thread: only copy.
-            if status.input_overflow:
-                overflows.put(True)
-            heard.put(data[:, 0].copy())
+            heard.put((data[:, 0].copy(), status.input_overflow))
 
         stream = self._open(sounddevice, rate, callback)
         resampler = soxr.ResampleStream(rate, sample_rate_hz, 1) if rate != sample_rate_hz else None
         with stream:
             while True:
                 try:
-                    recorded = heard.get(timeout=_PATIENCE_S)
+                    recorded, overflowed = heard.get(timeout=_PATIENCE_S)
                 except queue.Empty:
                     raise InputError(
                         f"{self.name}: the microphone delivers no sound any more; check its plug and "
                         "start again"
                     ) from None
                 block = recorded * np.float32(1 / 32768)
-                while not overflows.empty():
-                    overflows.get()
+                if overflowed:
                     self.lost_s += len(block) / rate
                 self.audio_s += len(block) / rate
                 yield block if resampler is None else resampler.resample_chunk(block)

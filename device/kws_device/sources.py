@@ -32,6 +32,12 @@ class AudioSource(Protocol):
         ...
 
 
+def _above_zero(block_ms: float) -> float:
+    if not block_ms > 0:
+        raise InputError(f"--block-ms {block_ms:g}: must be above zero")
+    return block_ms
+
+
 class AudioFile:
     """A sound file, then half a second of silence."""
 
@@ -41,13 +47,11 @@ class AudioFile:
         Raises:
             InputError: `block_ms` is not above zero.
         """
-        if not block_ms > 0:
-            raise InputError(f"--block-ms {block_ms:g}: must be above zero")
         self.name = str(path)
         self.audio_s = 0.0
         self.lost_s = 0.0
         self._path = Path(path)
-        self._block_ms = block_ms
+        self._block_ms = _above_zero(block_ms)
         self._real_time = real_time
 
     def blocks(self, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
@@ -73,13 +77,11 @@ class RawStream:
 
     def __init__(self, stream: BinaryIO, name: str, block_ms: float = 100.0) -> None:
         """Read `stream` in blocks of `block_ms`; raises InputError where that is not above zero."""
-        if not block_ms > 0:
-            raise InputError(f"--block-ms {block_ms:g}: must be above zero")
         self.name = name
         self.audio_s = 0.0
         self.lost_s = 0.0
         self._stream = stream
-        self._block_ms = block_ms
+        self._block_ms = _above_zero(block_ms)
 
     def blocks(self, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
         """See AudioSource."""

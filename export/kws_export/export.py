@@ -18,7 +18,7 @@ from kws_device.model_file import ModelFile
 from kws_training import runs
 from kws_training.corpus import Folders, load_corpus
 from kws_training.evaluation import engine_predictor, keras_predictor
-from kws_training.test_sets import EvaluationSet, evaluation_sets, material
+from kws_training.test_sets import EvaluationSet, evaluation_sets, material, scene_backgrounds
 
 from . import parity, tflite
 from .calibration import calibration_windows
@@ -27,6 +27,7 @@ INT8 = "kws.tflite"
 FLOAT = "kws-float.tflite"
 REPORT = "export.json"
 _CALIBRATION_CLIPS = 1000
+_PARITY_SNR_DB = 10.0
 
 
 class ParityError(Exception):
@@ -106,8 +107,9 @@ def _validation_sets(folders: Folders, manifest: Manifest) -> list[EvaluationSet
     keywords, front_end = manifest.keywords, manifest.front_end
     corpus = load_corpus(folders, keywords, front_end.sample_rate_hz, "validation")
     data = material(corpus, front_end.clip_samples)
-    sets = evaluation_sets(data, corpus, front_end.clip_samples, manifest.recipe["seed"])
-    return [set_ for set_ in sets if set_.snr_db in (None, 10.0)]
+    mixed = {"scenes": scene_backgrounds(corpus)}
+    seed = manifest.recipe["seed"]
+    return list(evaluation_sets(data, mixed, [_PARITY_SNR_DB], front_end.clip_samples, seed))
 
 
 def _check_writable(out: Path) -> None:

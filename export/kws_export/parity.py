@@ -16,8 +16,7 @@ Answers = dict[str, dict[str, Judgement]]
 
 def ask(sets: list[EvaluationSet], manifest: Manifest, predict: Predict) -> Answers:
     """A model's answers to every set."""
-    labels = {head.name: head.labels for head in manifest.heads}
-    return {set_.name: judge_set(set_, labels, manifest.front_end, predict) for set_ in sets}
+    return {set_.name: judge_set(set_, manifest, predict) for set_ in sets}
 
 
 def accuracies(answers: Answers) -> dict[str, dict[str, dict[str, Any]]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.front_end import Normalisation
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+from kws_device.front_end import Normalisation, log_mel
+from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 
 from .augmentation import blanked
 from .examples import Examples
 from .recipe import Recipe
+from .test_sets import EvaluationSet
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -69,20 +70,15 @@ def _one_hot(index: NDArray[np.int64], count: int) -> NDArray[np.float32]:
 
 
 def validation_arrays(
-    sets: list[Any], labels: dict[str, tuple[str, ...]], examples: Examples, normalisation: Normalisation
+    sets: Sequence[EvaluationSet], manifest: Manifest
 ) -> tuple[NDArray[np.float32], Arrays, Arrays]:
     """Evaluation sets as one pile of arrays; a window counts for the heads that it is asked about."""
-    items = [(KEYWORD_HEAD, item) for set_ in sets for item in set_.words]
-    items += [(SCENE_HEAD, item) for set_ in sets for item in set_.scenes]
-    mels = np.concatenate(
-        [
-            normalisation.apply(examples.mels(np.stack([item.samples for _, item in items[i : i + 256]])))
-            for i in range(0, len(items), 256)
-        ]
-    )
+    asked = [(KEYWORD_HEAD, item) for set_ in sets for item in set_.words]
+    asked += [(SCENE_HEAD, item) for set_ in sets for item in set_.scenes]
+    mels = np.stack([log_mel(item.samples, manifest.front_end) for _, item in asked])
     targets, weights = {}, {}
-    for head, names in labels.items():
-        index = np.array([names.index(item.label) if asked == head else 0 for asked, item in items])
-        targets[head] = _one_hot(index, len(names))
-        weights[head] = np.array([asked == head for asked, _ in items], dtype=np.float32)
-    return mels, targets, weights
+    for head, labels in manifest.labels.items():
+        index = np.array([labels.index(item.label) if name == head else 0 for name, item in asked])
+        targets[head] = _one_hot(index, len(labels))
+        weights[head] = np.array([name == head for name, _ in asked], dtype=np.float32)
+    return manifest.normalisation.apply(mels), targets, weights

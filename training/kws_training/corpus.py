@@ -121,8 +121,8 @@ def load_corpus(
     if folders.scenes is not None:
         sounds = _section(read_dataset(folders.scenes).split(split), at_most)
     if split == "train":
-        noise += _extra(folders.noise, sample_rate_hz, "noise", None)
-        negatives = _extra(folders.negatives, sample_rate_hz, "negatives", at_most)
+        noise += read_folder(folders.noise, sample_rate_hz, "noise")
+        negatives = read_folder(folders.negatives, sample_rate_hz, "negatives", at_most)
     return Corpus(
         read_recordings(words, [head_label(c.label, keywords) for c in words], sample_rate_hz, "speech"),
         read_recordings(sounds, [c.label for c in sounds], sample_rate_hz, "scenes"),
@@ -138,9 +138,14 @@ def _section(items: Sequence[T], at_most: int | None) -> Sequence[T]:
     return items if at_most is None else items[:: max(1, len(items) // at_most)]
 
 
-def _extra(
-    folder: Path | None, sample_rate_hz: int, what: str, at_most: int | None
+def read_folder(
+    folder: Path | None, sample_rate_hz: int, what: str, at_most: int | None = None
 ) -> list[NDArray[np.float32]]:
+    """Every recording below a folder without labels, or about `at_most` of them; none without a folder.
+
+    Raises:
+        InputError: no such folder, or no audio in it.
+    """
     if folder is None:
         return []
     if not folder.is_dir():

@@ -6,7 +6,7 @@ a model here is a function from mels to scores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from kws_device.engine import Engine
 from kws_device.front_end import MelConfig, Normalisation, log_mel
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 
 from .test_sets import EvaluationSet, Item
 
@@ -92,13 +92,11 @@ def engine_predictor(engine: Engine, normalisation: Normalisation) -> Predict:
     return predict
 
 
-def judge_set(
-    set_: EvaluationSet, labels: Mapping[str, Sequence[str]], front_end: MelConfig, predict: Predict
-) -> dict[str, Judgement]:
+def judge_set(set_: EvaluationSet, manifest: Manifest, predict: Predict) -> dict[str, Judgement]:
     """The answers of each head that the model has and the set asks."""
     asked = {KEYWORD_HEAD: set_.words, SCENE_HEAD: set_.scenes}
     return {
-        head: judge(asked[head], head, labels[head], front_end, predict, set_.name)
-        for head in labels
+        head: judge(asked[head], head, labels, manifest.front_end, predict, set_.name)
+        for head, labels in manifest.labels.items()
         if asked[head]
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,9 @@ from .windows import (
 )
 
 SNRS_DB = (20.0, 10.0, 5.0, 0.0, -5.0)
+
+Background = tuple[NDArray[np.float32], str | None]
+"""A recording, and its scene where it has one."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def clean_set(data: Material, length: int) -> EvaluationSet:
 
 def waveform_set(
     words: Sequence[Item],
-    backgrounds: Sequence[tuple[NDArray[np.float32], str | None]],
+    backgrounds: Sequence[Background],
     background: str,
     snr_db: float,
     length: int,
@@ -160,17 +163,20 @@ def waveform_set(
     return EvaluationSet("waveform", background, snr_db, mixed, scenes)
 
 
-def backgrounds(corpus: Corpus, kind: str) -> Sequence[tuple[NDArray[np.float32], str | None]]:
-    """A split's scenes with their labels, or its noise without."""
-    if kind == "scenes":
-        return [(recording.samples, recording.label) for recording in corpus.scenes]
-    return [(samples, None) for samples in corpus.noise]
+def scene_backgrounds(corpus: Corpus) -> list[Background]:
+    """A split's scenes with their labels."""
+    return [(recording.samples, recording.label) for recording in corpus.scenes]
 
 
-def evaluation_sets(data: Material, corpus: Corpus, length: int, seed: int) -> list[EvaluationSet]:
-    """Clean, and scenes at each signal-to-noise ratio."""
-    mixed = backgrounds(corpus, "scenes")
-    return [
-        clean_set(data, length),
-        *(waveform_set(data.words, mixed, "scenes", snr_db, length, seed) for snr_db in SNRS_DB),
-    ]
+def evaluation_sets(
+    data: Material,
+    backgrounds: Mapping[str, Sequence[Background]],
+    snrs_db: Sequence[float],
+    length: int,
+    seed: int,
+) -> Iterator[EvaluationSet]:
+    """Clean, then the words over each kind of background at each signal-to-noise ratio, one at a time."""
+    yield clean_set(data, length)
+    for name, recordings in backgrounds.items():
+        for snr_db in snrs_db:
+            yield waveform_set(data.words, recordings, name, snr_db, length, seed)

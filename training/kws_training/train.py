@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,11 @@ from kws_device.strict import plain
 
 from . import recipe as recipes
 from . import runs
-from .corpus import Corpus, Folders, check_keywords, keyword_labels, load_corpus, provenance
+from .corpus import Folders, check_keywords, keyword_labels, load_corpus, provenance
 from .evaluation import judge_set, keras_predictor
 from .examples import Examples
 from .recipe import Recipe
-from .test_sets import Material, backgrounds, check_scenes, clean_set, evaluation_sets, material, waveform_set
+from .test_sets import SNRS_DB, EvaluationSet, check_scenes, evaluation_sets, material, scene_backgrounds
 
 if TYPE_CHECKING:
     import keras
@@ -105,22 +106,15 @@ def train(
         rows = runs.read_history(out / runs.HISTORY)[: int(model.optimizer.iterations) // steps]
     elif start_from is not None:
         _take_weights(model, runs.load_keras(start_from / runs.MODEL))
-    checks = [
-        clean_set(held_out, front_end.clip_samples),
-        waveform_set(
-            held_out.words,
-            backgrounds(validation_corpus, "scenes"),
-            "scenes",
-            _VALIDATION_SNR_DB,
-            front_end.clip_samples,
-            recipe.seed,
-        ),
-    ]
-    validation = validation_arrays(checks, heads, examples, manifest.normalisation)
+    mixed = {"scenes": scene_backgrounds(validation_corpus)}
+    checks = evaluation_sets(held_out, mixed, [_VALIDATION_SNR_DB], front_end.clip_samples, recipe.seed)
+    validation = validation_arrays(list(checks), manifest)
     for epoch in range(len(rows), recipe.optimisation.epochs):
         figures = _fit_epoch(model, batches(epoch), validation, recipe, epoch)
         _record(out, model, rows, figures)
-    _finish(out, manifest, held_out, validation_corpus, runs.read_history(out / runs.HISTORY))
+    _finish(
+        out, manifest, evaluation_sets(held_out, mixed, SNRS_DB, front_end.clip_samples, recipe.seed), rows
+    )
     return out / runs.MODEL
 
 
@@ -257,14 +251,12 @@ def _record(out: Path, model: keras.Model, rows: list[dict[str, float]], row: di
 
 
 def _finish(
-    out: Path, manifest: Manifest, held_out: Material, corpus: Corpus, rows: list[dict[str, float]]
+    out: Path, manifest: Manifest, sets: Iterable[EvaluationSet], rows: list[dict[str, float]]
 ) -> None:
     from . import plots
 
-    sets = evaluation_sets(held_out, corpus, manifest.front_end.clip_samples, manifest.recipe["seed"])
-    labels = {head.name: head.labels for head in manifest.heads}
     predict = keras_predictor(runs.load_keras(out / runs.MODEL), manifest.normalisation)
-    judged = [(set_, judge_set(set_, labels, manifest.front_end, predict)) for set_ in sets]
+    judged = [(set_, judge_set(set_, manifest, predict)) for set_ in sets]
     report = [
         {
             "kind": set_.kind,
@@ -277,4 +269,4 @@ def _finish(
     atomic.write_text(out / runs.METRICS, json.dumps({"validation": report}, indent=1))
     plots.learning_curves(rows, out / "plots" / "learning_curves.png")
     for head, judgement in judged[0][1].items():
-        plots.confusion(judgement, labels[head], out / "plots" / f"confusion_{head}.png")
+        plots.confusion(judgement, manifest.labels[head], out / "plots" / f"confusion_{head}.png")

@@ -87,7 +87,7 @@ def _evaluate(arguments: list[str]) -> int:
     from . import runs
     from .corpus import load_corpus
     from .evaluation import judge_set, keras_predictor
-    from .test_sets import check_scenes, evaluation_sets, material
+    from .test_sets import SNRS_DB, check_scenes, evaluation_sets, material, scene_backgrounds
 
     recipe, manifest = runs.read_run(options.run)
     front_end = manifest.front_end
@@ -96,12 +96,12 @@ def _evaluate(arguments: list[str]) -> int:
     )
     check_scenes(corpus, manifest)
     data = material(corpus, front_end.clip_samples)
-    labels = {head.name: head.labels for head in manifest.heads}
     predict = keras_predictor(runs.load_keras(options.run / runs.MODEL), manifest.normalisation)
     print(f"{'set':18} {'keyword':>8} {'n':>6} {'scene':>8} {'n':>6}")
-    for set_ in evaluation_sets(data, corpus, front_end.clip_samples, recipe.seed):
-        judged = judge_set(set_, labels, front_end, predict)
-        figures = " ".join(f"{judged[h].accuracy:8.4f} {len(judged[h].items):6d}" for h in labels)
+    mixed = {"scenes": scene_backgrounds(corpus)}
+    for set_ in evaluation_sets(data, mixed, SNRS_DB, front_end.clip_samples, recipe.seed):
+        judged = judge_set(set_, manifest, predict)
+        figures = " ".join(f"{judged[h].accuracy:8.4f} {len(judged[h].items):6d}" for h in manifest.labels)
         print(f"{set_.name:18} {figures}")
     return 0
 
