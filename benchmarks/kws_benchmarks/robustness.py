@@ -17,6 +17,7 @@ from kws_device.engine import LiteRtEngine
 from kws_device.errors import InputError
 from kws_training.corpus import Folders, load_corpus, read_folder
 from kws_training.evaluation import Judgement, engine_predictor, judge_set
+from kws_training.figures import figures
 from kws_training.test_sets import (
     Background,
     EvaluationSet,
@@ -26,8 +27,6 @@ from kws_training.test_sets import (
     material,
     scene_backgrounds,
 )
-
-from .intervals import ci95
 
 SEED = 1
 REPORT = "robustness.json"
@@ -80,12 +79,12 @@ def robustness(
         recordings = read_folder(noise, front_end.sample_rate_hz, "noise")
         backgrounds["noise"] = [(samples, None) for samples in recordings]
 
-    predict = engine_predictor(engine, manifest.normalisation)
+    predict = engine_predictor(engine)
     rows: list[list[Any]] = []
     sets: list[dict[str, Any]] = []
     for set_ in evaluation_sets(data, backgrounds, snrs_db, front_end.clip_samples, SEED):
         judged = judge_set(set_, manifest, predict)
-        sets.append(_figures(set_, judged))
+        sets.append(figures(set_, judged))
         rows += _predictions(set_, judged)
     report = {
         "model": manifest.name,
@@ -108,20 +107,6 @@ def balanced(items: Sequence[Item], limit: int) -> list[Item]:
     rounds = [(turn, i) for indices in by_class.values() for turn, i in enumerate(indices)]
     chosen = sorted(i for _, i in sorted(rounds)[:limit])
     return [items[i] for i in chosen]
-
-
-def _figures(set_: EvaluationSet, judged: dict[str, Judgement]) -> dict[str, Any]:
-    figures: dict[str, Any] = {"set": set_.name, "kind": set_.kind}
-    if set_.background is not None:
-        figures |= {"with": set_.background, "snr_db": set_.snr_db}
-    for head, judgement in judged.items():
-        low, high = ci95(judgement.correct, [item.source for item in judgement.items])
-        figures[head] = {
-            "accuracy": round(judgement.accuracy, 5),
-            "ci95": [round(low, 5), round(high, 5)],
-            "n": len(judgement.items),
-        }
-    return figures
 
 
 def _predictions(set_: EvaluationSet, judged: dict[str, Judgement]) -> list[list[Any]]:
@@ -150,14 +135,14 @@ def shortfalls(report: dict[str, Any], requirements: dict[str, float]) -> list[s
         InputError: a set that was not measured.
     """
     measured: dict[str, list[tuple[str, float]]] = {}
-    for figures in report["sets"]:
-        name = figures["set"]
+    for entry in report["sets"]:
+        name = entry["set"]
         for head, prefix in (("keyword", ""), ("scene", "scene-")):
-            if head in figures:
-                entry = (prefix + name, figures[head]["accuracy"])
-                measured.setdefault(prefix + name, []).append(entry)
+            if head in entry:
+                figure = (prefix + name, entry[head]["accuracy"])
+                measured.setdefault(prefix + name, []).append(figure)
                 if name.endswith("-noise"):
-                    measured.setdefault(prefix + name.removesuffix("-noise"), []).append(entry)
+                    measured.setdefault(prefix + name.removesuffix("-noise"), []).append(figure)
     lines = []
     for name, least in requirements.items():
         if name not in measured:

@@ -30,6 +30,10 @@ class MelConfig:
     """Upper edge of the highest band."""
     floor_db: float
     """Anything quieter, digital silence too, counts as this level."""
+    top_db: float
+    """Anything so far below the loudest of the sound that is looked at counts as that; 0: no such floor."""
+    centred: bool
+    """Whether frames are centred on their hops, zeros around the sound, rather than begin at them."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for settings that describe no front end."""
@@ -39,6 +43,8 @@ class MelConfig:
             raise ValueError("0 <= fmin_hz < fmax_hz <= half of sample_rate_hz must hold")
         if self.mels < 1:
             raise ValueError("mels must be at least 1")
+        if self.top_db < 0:
+            raise ValueError("top_db must not be negative; 0 means no such floor")
         if self.hop_samples < 1:
             raise ValueError("hop_ms must be at least one sample")
 
@@ -59,8 +65,18 @@ class MelConfig:
 
     @property
     def frames(self) -> int:
-        """Whole frames in a clip, the first at its first sample (uncentred)."""
-        return 1 + (self.clip_samples - self.window_samples) // self.hop_samples
+        """Frames of a clip."""
+        return self.frames_of(self.clip_samples)
+
+    @property
+    def incremental(self) -> bool:
+        """Whether a frame is the same in every clip that holds it, so that a hop needs only new ones."""
+        return not self.centred and self.top_db == 0
+
+    def frames_of(self, samples: int) -> int:
+        """Frames of so many samples; uncentred, only whole ones."""
+        covered = samples + 2 * (self.window_samples // 2) if self.centred else samples
+        return 1 + (covered - self.window_samples) // self.hop_samples
 
     def span_samples(self, frames: int) -> int:
         """Samples that `frames` consecutive frames cover."""
@@ -136,17 +152,21 @@ def log_mel(samples: NDArray[np.floating[Any]], config: MelConfig) -> NDArray[np
 
     Returns:
         shape (frames, mels) or (clips, frames, mels), dB re full scale squared, not below
-        `floor_db`; frames = 1 + (n - window) // hop.
+        `floor_db`, nor further below the clip's maximum than `top_db`;
+        frames = 1 + (n - window) // hop, or 1 + n // hop where they are centred.
 
     Raises:
         ValueError: fewer samples than one window, or a sample that is not finite.
 
-    Source: librosa.power_to_db(librosa.feature.melspectrogram(center=False)), Slaney-style filters.
+    Source: librosa.power_to_db(librosa.feature.melspectrogram()), Slaney-style filters, zeros around
+    the sound where frames are centred.
     """
     if samples.ndim == 2:
         # Clip by clip stays in the processor's cache: twice as fast as all at once.
         return np.stack([log_mel(clip, config) for clip in samples])
     window, hop = config.window_samples, config.hop_samples
+    if config.centred:
+        samples = np.pad(samples, window // 2)
     if samples.shape[-1] < window:
         raise ValueError(f"{samples.shape[-1]} samples are fewer than one window of {window}")
     frames = np.lib.stride_tricks.sliding_window_view(samples, window)[::hop]
@@ -161,4 +181,6 @@ def log_mel(samples: NDArray[np.floating[Any]], config: MelConfig) -> NDArray[np
     np.maximum(mel, 10 ** (config.floor_db / 10), out=mel)
     np.log10(mel, out=mel)
     mel *= 10
+    if config.top_db:
+        np.maximum(mel, mel.max() - config.top_db, out=mel)
     return mel.astype(np.float32)

@@ -11,7 +11,7 @@ from .errors import InputError
 from .front_end import MelConfig, Normalisation
 from .strict import build, plain
 
-SCHEMA = 1
+SCHEMA = 2
 
 UNKNOWN = "_unknown_"
 SILENCE = "_silence_"
@@ -96,15 +96,24 @@ class Manifest:
             raise ValueError(f"the normalisation is not for {self.front_end.mels} mel bands")
         if min(self.normalisation.std_db) <= 0:
             raise ValueError("std_db must be above zero")
-        hops = self.decoder.decision_ms / self.front_end.hop_ms
-        if hops < 1 or hops != int(hops) or int(hops) > self.front_end.frames:
-            raise ValueError("decision_ms must be a whole number of hops, at most one clip")
+        if not self._decides_on_a_grid():
+            raise ValueError(
+                "decision_ms must be at most one clip, and a whole number of hops "
+                "(of samples where frames are centred or top_db is set)"
+            )
         if self.decoder.refractory_s < 0:
             raise ValueError("refractory_s is negative")
         if set(self.decoder.thresholds) != set(self.keywords):
             raise ValueError(f"the thresholds must be those of {', '.join(self.keywords) or 'no keyword'}")
         if not all(0 <= p <= 1 for p in self.decoder.thresholds.values()):
             raise ValueError("thresholds must lie between 0 and 1")
+
+    def _decides_on_a_grid(self) -> bool:
+        front_end = self.front_end
+        unit_ms = front_end.hop_ms if front_end.incremental else 1000 / front_end.sample_rate_hz
+        most = front_end.frames if front_end.incremental else front_end.clip_samples
+        steps = self.decoder.decision_ms / unit_ms
+        return 1 <= round(steps) <= most and abs(steps - round(steps)) < 1e-6
 
     def head(self, name: str) -> Head | None:
         """The head of that name, or None."""

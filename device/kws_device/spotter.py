@@ -31,9 +31,9 @@ class Spotter:
         self._engine = engine
         self._decoder = Decoder(manifest)
         self._step = round(config.sample_rate_hz * manifest.decoder.decision_ms / 1000)
-        self._new_frames = self._step // config.hop_samples
-        first = (config.frames - self._new_frames) * config.hop_samples
-        self._newest = slice(first, first + config.span_samples(self._new_frames))
+        new_frames = self._step // config.hop_samples
+        first = (config.frames - new_frames) * config.hop_samples
+        self._newest = slice(first, first + config.span_samples(new_frames))
         self._samples = Ring(config.clip_samples)
         self._frames = Ring(config.frames, (config.mels,), fill=config.floor_db)
         self._window = np.empty((config.frames, config.mels), dtype=np.float32)
@@ -88,13 +88,19 @@ class Spotter:
 
     def _decide(self) -> Decision:
         self._samples.write(self._pending)
-        self._frames.write(log_mel(self._samples.read()[self._newest], self.manifest.front_end))
-        self.manifest.normalisation.apply(self._frames.read(), out=self._window)
+        self.manifest.normalisation.apply(self._mels(), out=self._window)
         scores = self._engine.scores(self._window)
         self._decisions += 1
         # In whole steps, so that times do not drift in a year.
         end_s = round(self._decisions * self._step / self.manifest.front_end.sample_rate_hz, 3)
         return self._decoder.decide(scores, end_s)
+
+    def _mels(self) -> NDArray[np.float32]:
+        config = self.manifest.front_end
+        if not config.incremental:
+            return log_mel(self._samples.read(), config)
+        self._frames.write(log_mel(self._samples.read()[self._newest], config))
+        return np.asarray(self._frames.read())
 
     def clip(self) -> NDArray[np.float32]:
         """The sound of the last decision's window, shape (clip samples,): a view, good until more is fed."""

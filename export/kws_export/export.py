@@ -63,10 +63,10 @@ def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[
     if floating := tflite.float_tensors(contents[INT8]):
         raise InputError(f"{run}: int8 cannot carry {floating[0]}; change the model")
 
-    answers = {"keras": parity.ask(sets, manifest, keras_predictor(model, manifest.normalisation))}
+    answers = {"keras": parity.ask(sets, manifest, keras_predictor(model))}
     for name, content in contents.items():
         engine = LiteRtEngine(ModelFile(out / name, content, manifest))
-        answers[name] = parity.ask(sets, manifest, engine_predictor(engine, manifest.normalisation))
+        answers[name] = parity.ask(sets, manifest, engine_predictor(engine))
     loss, where = parity.largest_loss(answers["keras"], answers[INT8])
     if loss > max_loss:
         raise ParityError(

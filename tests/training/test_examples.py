@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import trees
 
-from kws_training import recipe as recipes
+from kws_training import recipes
 from kws_training.augmentation import blanked, shifted
 from kws_training.corpus import Corpus, Folders, Recording, keyword_labels, load_corpus
 from kws_training.examples import Examples

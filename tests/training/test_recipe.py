@@ -6,7 +6,7 @@ import pytest
 from helpers import one_line_refusal
 
 from kws_device.errors import InputError
-from kws_training import recipe as recipes
+from kws_training import recipes
 from kws_training.network import multiply_adds, residual_network
 
 

@@ -15,7 +15,7 @@ import pytest
 from helpers import one_line_refusal
 
 from kws_device.manifest import parse
-from kws_training import recipe as recipes
+from kws_training import recipes
 
 
 def history(run):

@@ -8,10 +8,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.front_end import Normalisation, log_mel
+from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 
 from .augmentation import blanked
+from .evaluation import inputs, windows_of
 from .examples import Examples
 from .recipe import Recipe
 from .test_sets import EvaluationSet
@@ -70,15 +71,24 @@ def _one_hot(index: NDArray[np.int64], count: int) -> NDArray[np.float32]:
 
 
 def validation_arrays(
-    sets: Sequence[EvaluationSet], manifest: Manifest
+    sets: Sequence[EvaluationSet], manifest: Manifest, scene_normalisation: Normalisation | None = None
 ) -> tuple[NDArray[np.float32], Arrays, Arrays]:
-    """Evaluation sets as one pile of arrays; a window counts for the heads that it is asked about."""
-    asked = [(KEYWORD_HEAD, item) for set_ in sets for item in set_.words]
-    asked += [(SCENE_HEAD, item) for set_ in sets for item in set_.scenes]
-    mels = np.stack([log_mel(item.samples, manifest.front_end) for _, item in asked])
-    targets, weights = {}, {}
-    for head, labels in manifest.labels.items():
-        index = np.array([labels.index(item.label) if name == head else 0 for name, item in asked])
-        targets[head] = _one_hot(index, len(labels))
-        weights[head] = np.array([name == head for name, _ in asked], dtype=np.float32)
-    return manifest.normalisation.apply(mels), targets, weights
+    """Evaluation sets as one pile of arrays; a window counts for the heads that it is asked about.
+
+    `scene_normalisation` is that of overlays, where they have one of their own.
+    """
+    heads = manifest.labels
+    asked = [windows_of(set_, heads) for set_ in sets]
+    mels = np.concatenate([inputs(windows.items, manifest, scene_normalisation) for windows in asked])
+    targets = {
+        head: np.zeros((len(mels), len(labels)), np.float32) for head, labels in manifest.labels.items()
+    }
+    weights = {head: np.zeros(len(mels), np.float32) for head in manifest.labels}
+    first = 0
+    for windows in asked:
+        for head, questions in windows.asked.items():
+            for n, item in questions:
+                targets[head][first + n, heads[head].index(item.label)] = 1
+                weights[head][first + n] = 1
+        first += len(windows.items)
+    return mels, targets, weights

@@ -69,7 +69,7 @@ def check(dataset: Dataset) -> dict[str, Any]:
         "layout": dataset.layout,
         "splits": _counts(dataset),
         "problems": [vars(problem) for problem in problems],
-        "leaks": _leaks(dataset),
+        "leaks": leaks(dataset),
     }
 
 
@@ -79,7 +79,7 @@ def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:
     return {split: {label: n for (s, label), n in sorted(counts.items()) if s == split} for split in splits}
 
 
-def _leaks(dataset: Dataset) -> list[dict[str, Any]]:
+def leaks(dataset: Dataset) -> list[dict[str, Any]]:
     """Sources (speakers, Freesound recordings) that are in more than one split."""
     splits: dict[str, set[str]] = defaultdict(set)
     for clip in dataset.clips:

@@ -18,6 +18,7 @@ from kws_device.manifest import SILENCE, UNKNOWN
 
 from .layouts import PUBLISHED, Clip, Dataset, audio_below, read_dataset
 from .recipe import Recipe
+from .recipes import AnyRecipe
 
 BACKGROUND_PARTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0), "all": (0.0, 1.0)}
 """Which part of each long background recording belongs to which split."""
@@ -99,13 +100,18 @@ def check_keywords(speech: Path, keywords: Sequence[str]) -> None:
 
 
 def load_corpus(
-    folders: Folders, keywords: Sequence[str], sample_rate_hz: int, split: str, at_most: int | None = None
+    folders: Folders,
+    keywords: Sequence[str],
+    sample_rate_hz: int,
+    split: str,
+    at_most: int | None = None,
+    folds: str = "documented",
 ) -> Corpus:
     """One split of everything, in memory as float32 (about 64 kB per second of sound).
 
     Negatives and the noise folder train only; validation hears scenes and its part of the
     dataset's own background recordings. With `at_most`, an even cross-section of about so many
-    clips of each kind is read.
+    clips of each kind is read; `folds` is as in `read_dataset`.
 
     Raises:
         InputError: a folder or a split without audio.
@@ -119,7 +125,7 @@ def load_corpus(
         words = _section(speech.split(split), at_most)
         noise = background_part(speech, split, sample_rate_hz)
     if folders.scenes is not None:
-        sounds = _section(read_dataset(folders.scenes).split(split), at_most)
+        sounds = _section(read_dataset(folders.scenes, folds).split(split), at_most)
     if split == "train":
         noise += read_folder(folders.noise, sample_rate_hz, "noise")
         negatives = read_folder(folders.negatives, sample_rate_hz, "negatives", at_most)
@@ -155,7 +161,7 @@ def read_folder(
     return decode(_section(paths, at_most), sample_rate_hz, what)
 
 
-def provenance(folders: Folders, recipe: Recipe) -> list[tuple[str, str]]:
+def provenance(folders: Folders, recipe: AnyRecipe) -> list[tuple[str, str]]:
     """Name and licence of each folder: the recipe's word, else what its layout is known for."""
     found = []
     for kind in ("speech", "scenes", "negatives", "noise"):

@@ -6,7 +6,7 @@ a model here is a function from mels to scores.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from kws_device.engine import Engine
-from kws_device.front_end import MelConfig, Normalisation, log_mel
+from kws_device.front_end import Normalisation, log_mel
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 
+from .study.mixing import mix
 from .test_sets import EvaluationSet, Item
 
 if TYPE_CHECKING:
     import keras
 
 Predict = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
-"""Log-mels in dB, shape (n, frames, mels), to scores by head, shape (n, labels)."""
+"""Normalised log-mels, shape (n, frames, mels), to scores by head, shape (n, labels)."""
 
 _BATCH = 256
 
@@ -51,52 +52,102 @@ class Judgement:
         return float(self.correct.mean()) if self.items else float("nan")
 
 
-def judge(
-    items: Sequence[Item], head: str, labels: Sequence[str], front_end: MelConfig, predict: Predict, what: str
-) -> Judgement:
-    """Ask one head about every item, in batches, with a progress bar."""
-    predicted: list[str] = []
-    scores: list[float] = []
-    with tqdm(total=len(items), desc=what, unit="window", leave=False) as bar:
-        for batch in _batches(items):
-            answer = predict(log_mel(np.stack([item.samples for item in batch]), front_end))[head]
-            best = answer.argmax(axis=1)
-            predicted += [labels[i] for i in best]
-            scores += [float(answer[n, i]) for n, i in enumerate(best)]
-            bar.update(len(batch))
-    return Judgement(head, list(items), predicted, np.array(scores))
+@dataclass(frozen=True)
+class Windows:
+    """The windows of a set, each once however many heads are asked about it."""
+
+    items: list[Item]
+    """One for each window."""
+    asked: dict[str, list[tuple[int, Item]]]
+    """By head: what it is asked, and about which window."""
 
 
-def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), _BATCH):
-        yield items[start : start + _BATCH]
+def windows_of(set_: EvaluationSet, labels: dict[str, tuple[str, ...]]) -> Windows:
+    """What a set asks of heads with these labels.
+
+    A head with a closed set of words has no answer for others, and is not asked about them.
+    """
+    number: dict[tuple[int, int], int] = {}
+    items: list[Item] = []
+    asked: dict[str, list[tuple[int, Item]]] = {}
+    for head, questions in ((KEYWORD_HEAD, set_.words), (SCENE_HEAD, set_.scenes)):
+        for item in questions:
+            if item.label not in labels.get(head, ()):
+                continue
+            key = (id(item.samples), id(item.overlay))
+            if key not in number:
+                number[key] = len(items)
+                items.append(item)
+            asked.setdefault(head, []).append((number[key], item))
+    return Windows(items, asked)
 
 
-def keras_predictor(model: keras.Model, normalisation: Normalisation) -> Predict:
+def inputs(
+    items: Sequence[Item], manifest: Manifest, scene_normalisation: Normalisation | None = None
+) -> NDArray[np.float32]:
+    """What the network is given for windows: normalised log-mels, shape (n, frames, mels).
+
+    Args:
+        items: whole windows, those of mel sets with their overlays.
+        manifest: its front end and normalisation serve.
+        scene_normalisation: of overlays, where they have one of their own.
+    """
+    front_end, normalisation = manifest.front_end, manifest.normalisation
+    mels = normalisation.apply(log_mel(np.stack([item.samples for item in items]), front_end))
+    overlays = {n: item.overlay for n, item in enumerate(items) if item.overlay is not None}
+    if overlays:
+        scenes = log_mel(np.stack([overlay.samples for overlay in overlays.values()]), front_end)
+        scenes = (scene_normalisation or normalisation).apply(scenes)
+        for (n, overlay), scene in zip(overlays.items(), scenes, strict=True):
+            mels[n] = mix(mels[n], scene, overlay.weights)
+    return mels
+
+
+def keras_predictor(model: keras.Model) -> Predict:
     """A Keras model as the function that evaluation asks."""
 
     def predict(mels: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        answers = model.predict_on_batch(normalisation.apply(mels))
-        return {head: np.asarray(scores) for head, scores in answers.items()}
+        return {head: np.asarray(scores) for head, scores in model.predict_on_batch(mels).items()}
 
     return predict
 
 
-def engine_predictor(engine: Engine, normalisation: Normalisation) -> Predict:
+def engine_predictor(engine: Engine) -> Predict:
     """An exported model as the function that evaluation asks, window by window as on the device."""
 
     def predict(mels: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        answers = [engine.scores(window) for window in normalisation.apply(mels)]
+        answers = [engine.scores(window) for window in mels]
         return {head: np.stack([answer[head] for answer in answers]) for head in answers[0]}
 
     return predict
 
 
-def judge_set(set_: EvaluationSet, manifest: Manifest, predict: Predict) -> dict[str, Judgement]:
-    """The answers of each head that the model has and the set asks."""
-    asked = {KEYWORD_HEAD: set_.words, SCENE_HEAD: set_.scenes}
-    return {
-        head: judge(asked[head], head, labels, manifest.front_end, predict, set_.name)
-        for head, labels in manifest.labels.items()
-        if asked[head]
-    }
+def judge_set(
+    set_: EvaluationSet,
+    manifest: Manifest,
+    predict: Predict,
+    scene_normalisation: Normalisation | None = None,
+) -> dict[str, Judgement]:
+    """The answers of each head that the model has and the set asks, with a progress bar.
+
+    Args:
+        set_: windows under one condition.
+        manifest: of the model.
+        predict: the model.
+        scene_normalisation: of overlays, where they have one of their own.
+    """
+    windows = windows_of(set_, manifest.labels)
+    batches: list[dict[str, NDArray[np.float32]]] = []
+    with tqdm(total=len(windows.items), desc=set_.name, unit="window", leave=False) as bar:
+        for start in range(0, len(windows.items), _BATCH):
+            batch = windows.items[start : start + _BATCH]
+            batches.append(predict(inputs(batch, manifest, scene_normalisation)))
+            bar.update(len(batch))
+    judged = {}
+    for head, labels in manifest.labels.items():
+        if questions := windows.asked.get(head):
+            answers = np.concatenate([batch[head] for batch in batches])[[n for n, _ in questions]]
+            best = answers.argmax(axis=1)
+            score = np.take_along_axis(answers, best[:, None], axis=1)[:, 0].astype(np.float64)
+            judged[head] = Judgement(head, [item for _, item in questions], [labels[i] for i in best], score)
+    return judged

@@ -1,18 +1,10 @@
-"""Recipes: one TOML file tells everything that makes a run, with no hidden default."""
+"""What a recipe of the kit's own scheme says: waveforms mixed at a true signal-to-noise ratio."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
-from typing import Any
 
-import tomli_w
-import tomllib
-
-from kws_device.errors import InputError
 from kws_device.front_end import MelConfig
-from kws_device.strict import build, plain
 
 
 @dataclass(frozen=True)
@@ -144,6 +136,8 @@ class Recipe:
     """Also the model's name in its manifest."""
     about: str
     """A sentence for `kws-train --list`."""
+    scheme: str
+    """`waveform`: which of the two ways of mixing it is a recipe for."""
     seed: int
     """Of the weights, the windows and their order."""
     keywords: tuple[str, ...]
@@ -155,60 +149,3 @@ class Recipe:
     optimisation: OptimisationConfig
     decoder: DecoderDefaults
     provenance: Provenance
-
-
-def _recipes() -> Path:
-    return Path(str(resources.files(__package__) / "recipes"))
-
-
-def names() -> list[str]:
-    """The recipes that come with the kit."""
-    return sorted(path.stem for path in _recipes().glob("*.toml"))
-
-
-def load(name: str, overrides: dict[str, Any] | None = None) -> Recipe:
-    """A recipe by its name or from a TOML file, with overrides applied.
-
-    Args:
-        name: one of `names()` or the path of a TOML file.
-        overrides: values by dotted key, for example {"optimisation.epochs": 5}.
-
-    Raises:
-        InputError: no such recipe, not TOML, or a key missing, unknown or of another type.
-    """
-    path = Path(name) if name.endswith(".toml") else _recipes() / f"{name}.toml"
-    if not path.is_file() or (not name.endswith(".toml") and name not in names()):
-        raise InputError(f"{name}: no such recipe; known are {', '.join(names())}, or name a .toml file")
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not TOML ({error})") from error
-    for key, value in (overrides or {}).items():
-        table: Any = data
-        *parents, last = key.split(".")
-        for parent in parents:
-            table = table.get(parent) if isinstance(table, dict) else None
-        if not isinstance(table, dict) or last not in table:
-            raise InputError(f"{key}: no such key in recipe {name}")
-        table[last] = value
-    return build(Recipe, data, str(path))
-
-
-def override(text: str) -> tuple[str, Any]:
-    """KEY=VALUE of the command line, the value in TOML; a bare word is a string.
-
-    Raises:
-        InputError: no `=` in it.
-    """
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--set {text}: write KEY=VALUE")
-    try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value
-
-
-def to_toml(recipe: Recipe) -> str:
-    """The resolved recipe as TOML; `load` reads it back."""
-    return tomli_w.dumps(plain(recipe))

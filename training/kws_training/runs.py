@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from kws_device import atomic
 from kws_device.errors import InputError
-from kws_device.manifest import Manifest, parse
+from kws_device.front_end import Normalisation
+from kws_device.manifest import Manifest, parse, to_json
+from kws_device.strict import build, plain
 
-from . import recipe as recipes
+from . import recipes
 from .corpus import Folders
-from .recipe import Recipe
+from .recipes import AnyRecipe
 
 if TYPE_CHECKING:
     import keras
@@ -28,9 +30,10 @@ RECIPE = "recipe.toml"
 FOLDERS = "folders.json"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
+SCENE_NORMALISATION = "scene_normalisation.json"
 
 
-def check_folder(out: Path, recipe: Recipe, resume: bool) -> None:
+def check_folder(out: Path, recipe: AnyRecipe, resume: bool) -> None:
     """Raises InputError where `out` holds a run already, or not the one to be resumed."""
     if resume:
         if not (out / CHECKPOINT).is_file():
@@ -41,25 +44,59 @@ def check_folder(out: Path, recipe: Recipe, resume: bool) -> None:
         raise InputError(f"{out}: holds a run already; give --resume or another --out")
 
 
+def begin(out: Path, recipe: AnyRecipe, folders: Folders, manifest: Manifest) -> None:
+    """Write down what explains a run: recipe, data, environment and manifest."""
+    atomic.write_text(out / RECIPE, recipes.to_toml(recipe))
+    remember_folders(out, folders)
+    atomic.write_text(out / "environment.txt", environment())
+    atomic.write_text(out / MANIFEST, to_json(manifest))
+
+
 def remember_folders(out: Path, folders: Folders) -> None:
     """Write down where the run's data lies, for kws-export."""
     found = {name: str(folder.resolve()) for name, folder in vars(folders).items() if folder is not None}
     atomic.write_text(out / FOLDERS, json.dumps(found, indent=1) + "\n")
 
 
-def load_keras(path: Path) -> keras.Model:
+def load_keras(path: Path, with_optimizer: bool = False) -> keras.Model:
     """A Keras model from its file, nothing executable in it. Raises InputError where that fails."""
     import keras
 
     if not path.is_file():
         raise InputError(f"{path}: no such model; train it first")
     try:
-        return keras.models.load_model(path, safe_mode=True)
+        return keras.models.load_model(path, safe_mode=True, compile=with_optimizer)
     except (ValueError, OSError, TypeError) as error:
         raise InputError(f"{path}: not a model that can be loaded ({error}); train it again") from error
 
 
-def read_run(run: Path) -> tuple[Recipe, Manifest]:
+def is_finished(run: Path) -> bool:
+    """Whether a run came to its end."""
+    return (run / METRICS).is_file()
+
+
+def remember_scene_normalisation(out: Path, normalisation: Normalisation | None) -> None:
+    """Keep the scenes' normalisation where it is another than the manifest's."""
+    if normalisation is not None:
+        atomic.write_text(out / SCENE_NORMALISATION, json.dumps(plain(normalisation)))
+
+
+def recall_scene_normalisation(run: Path) -> Normalisation | None:
+    """The scenes' normalisation where it is another than the manifest's.
+
+    Raises:
+        InputError: the run's file of it is damaged.
+    """
+    path = run / SCENE_NORMALISATION
+    if not path.is_file():
+        return None
+    try:
+        return build(Normalisation, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); train again") from error
+
+
+def read_run(run: Path) -> tuple[AnyRecipe, Manifest]:
     """A run's recipe and its manifest, as training knows it.
 
     Raises:

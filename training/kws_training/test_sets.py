@@ -1,9 +1,9 @@
-"""Test sets by the kit's definitions: clean, and mixed at a true signal-to-noise ratio."""
+"""Test sets by the kit's definitions: clean, mixed at a true signal-to-noise ratio, mixed as spectrograms."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from kws_device.errors import InputError
 from kws_device.manifest import SCENE_HEAD, SILENCE, Manifest
 
 from .corpus import Corpus, Recording
+from .study.mixing import draw_weights
 from .windows import (
     SILENCE_AS_SPEECH_DBFS,
     audible,
@@ -30,6 +31,16 @@ Background = tuple[NDArray[np.float32], str | None]
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """A scene whose spectrogram is added to a window's, behind the front end."""
+
+    samples: NDArray[np.float32]
+    """A whole window, shape (clip samples,)."""
+    weights: tuple[float, float]
+    """Of the window's own normalised mels, and of the scene's."""
+
+
+@dataclass(frozen=True)
 class Item:
     """One window to be judged."""
 
@@ -41,6 +52,8 @@ class Item:
     """What its head should say."""
     samples: NDArray[np.float32]
     """Without padding, shape (up to clip samples,)."""
+    overlay: Overlay | None = None
+    """In mel sets alone."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +73,13 @@ class EvaluationSet:
     """Windows under one condition. In a mixed set both heads are asked about the same windows."""
 
     kind: str
-    """clean or waveform."""
+    """clean, waveform or mel."""
     background: str | None
     """scenes or noise; None for clean."""
     snr_db: float | None
-    """Of speech over background; None for clean."""
+    """Of speech over background, in waveform sets."""
+    ratio: tuple[float, ...] | None
+    """Weights of speech and scene, in mel sets."""
     words: list[Item]
     """For the keyword head; the samples are the whole window."""
     scenes: list[Item]
@@ -72,7 +87,9 @@ class EvaluationSet:
 
     @property
     def name(self) -> str:
-        """What reports and options call it: clean, snr10 (with scenes), snr10-noise."""
+        """What reports and options call it: clean, snr10 (with scenes), snr10-noise, mel60:40."""
+        if self.ratio is not None:
+            return f"mel{100 * self.ratio[0]:g}:{100 * self.ratio[1]:g}"
         if self.snr_db is None:
             return self.kind
         return f"snr{self.snr_db:g}" + ("" if self.background == "scenes" else f"-{self.background}")
@@ -117,10 +134,18 @@ def check_scenes(corpus: Corpus, manifest: Manifest) -> None:
             )
 
 
-def clean_set(data: Material, length: int) -> EvaluationSet:
-    """Keywords on speech alone, scenes on scene windows alone."""
+def clean_set(data: Material, length: int, scenes_overlaid: bool = False) -> EvaluationSet:
+    """Keywords on speech alone, scenes on scene windows alone.
+
+    `scenes_overlaid` is for models whose scenes have a normalisation of their own: it makes them
+    overlays of nothing, with the weights 0 and 1.
+    """
     words = [Item(i.name, i.source, i.label, centred(i.samples, length)) for i in data.words]
-    return EvaluationSet("clean", None, None, words, data.scenes)
+    scenes = data.scenes
+    if scenes_overlaid:
+        nothing = np.zeros(length, dtype=np.float32)
+        scenes = [replace(i, samples=nothing, overlay=Overlay(i.samples, (0.0, 1.0))) for i in scenes]
+    return EvaluationSet("clean", None, None, None, words, scenes)
 
 
 def waveform_set(
@@ -160,7 +185,35 @@ def waveform_set(
         mixed.append(Item(word.name, word.source, word.label, window))
         if scene is not None:
             scenes.append(Item(word.name, word.source, scene, window))
-    return EvaluationSet("waveform", background, snr_db, mixed, scenes)
+    return EvaluationSet("waveform", background, snr_db, None, mixed, scenes)
+
+
+def mel_set(
+    data: Material, ratio: tuple[float, ...], length: int, seed: int, randomness: float = 0.0
+) -> EvaluationSet:
+    """Every word with a random scene window, their normalised spectrograms added by weight.
+
+    Args:
+        data: words and scene windows.
+        ratio: weights of word and scene.
+        length: samples of a window.
+        seed: of the pairs; each word has its own generator, so that a subset keeps its scenes.
+        randomness: R of the study's mixing scheme, drawn for each window.
+
+    Raises:
+        InputError: there is no scene window to mix in.
+    """
+    if not data.scenes:
+        raise InputError("no scene window above -60 dBFS to mix words with; name another folder")
+    mixed, scenes = [], []
+    for n, word in enumerate(data.words):
+        rng = np.random.default_rng([seed, n])
+        scene = data.scenes[int(rng.integers(len(data.scenes)))]
+        overlay = Overlay(scene.samples, draw_weights(ratio, randomness, True, rng))
+        window = centred(word.samples, length)
+        mixed.append(Item(word.name, word.source, word.label, window, overlay))
+        scenes.append(Item(word.name, scene.source, scene.label, window, overlay))
+    return EvaluationSet("mel", "scenes", None, ratio, mixed, scenes)
 
 
 def scene_backgrounds(corpus: Corpus) -> list[Background]:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError
+from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from . import recipe as recipes
+from . import recipes
 from .corpus import Folders
+from .study.features import default_cache
+from .study.recipe import StudyRecipe
 
 _DATA = {
     "speech": "Speech Commands, or a folder of folders of one's own words",
@@ -29,6 +32,9 @@ def _train_parser() -> ArgumentParser:
     parser.add_argument("--list", action="store_true", help="show the recipes and leave")
     for name, text in _DATA.items():
         parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=text)
+    parser.add_argument(
+        "--variant", choices=recipes.VARIANTS, help="of a row of the study; default: documented"
+    )
     parser.add_argument("--keywords", metavar="A,B,C", help="the words to spot, instead of the recipe's")
     parser.add_argument("--out", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's")
@@ -37,6 +43,9 @@ def _train_parser() -> ArgumentParser:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change any value of the recipe"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="of prepared features, for the study's recipes"
+    )
     parser.add_argument("--from", dest="start_from", type=Path, metavar="RUN", help="start from its weights")
     return parser
 
@@ -44,8 +53,8 @@ def _train_parser() -> ArgumentParser:
 def _evaluate_parser() -> ArgumentParser:
     parser = ArgumentParser(prog="kws-train evaluate", description="Accuracy of a run's Keras model.")
     parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("--speech", type=Path, metavar="DIR", required=True)
-    parser.add_argument("--scenes", type=Path, metavar="DIR", required=True)
+    parser.add_argument("--speech", type=Path, metavar="DIR")
+    parser.add_argument("--scenes", type=Path, metavar="DIR")
     parser.add_argument("--split", choices=("validation", "test", "all"), required=True)
     return parser
 
@@ -65,18 +74,24 @@ def main(argv: list[str] | None = None) -> int:
     overrides = dict(recipes.override(text) for text in options.set)
     if options.keywords is not None:
         overrides["keywords"] = [word.strip() for word in options.keywords.split(",") if word.strip()]
-    if options.epochs is not None:
-        overrides["optimisation.epochs"] = options.epochs
     if options.seed is not None:
         overrides["seed"] = options.seed
-    recipe = recipes.load(options.recipe, overrides)
+    recipe = recipes.load(options.recipe, overrides, options.variant)
+    if options.epochs is not None:
+        recipe = recipes.with_epochs(recipe, options.epochs)
     folders = Folders(options.speech, options.scenes, options.negatives, options.noise)
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-    from .train import train
+    if isinstance(recipe, StudyRecipe):
+        from .study.train import train as train_study
 
-    path = train(recipe, folders, options.out, options.resume, options.start_from)
+        cache = options.cache or default_cache()
+        path = train_study(recipe, folders, options.out, cache, options.resume, options.start_from)
+    else:
+        from .train import train
+
+        path = train(recipe, folders, options.out, options.resume, options.start_from)
     print(f"trained: {path}; next: kws-export {options.out} --out FOLDER", file=sys.stderr)
     return 0
 
@@ -84,25 +99,15 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: list[str]) -> int:
     options = _evaluate_parser().parse_args(arguments)
 
-    from . import runs
-    from .corpus import load_corpus
-    from .evaluation import judge_set, keras_predictor
-    from .test_sets import SNRS_DB, check_scenes, evaluation_sets, material, scene_backgrounds
+    from .finish import evaluate
 
-    recipe, manifest = runs.read_run(options.run)
-    front_end = manifest.front_end
-    corpus = load_corpus(
-        Folders(options.speech, options.scenes), recipe.keywords, front_end.sample_rate_hz, options.split
-    )
-    check_scenes(corpus, manifest)
-    data = material(corpus, front_end.clip_samples)
-    predict = keras_predictor(runs.load_keras(options.run / runs.MODEL), manifest.normalisation)
     print(f"{'set':18} {'keyword':>8} {'n':>6} {'scene':>8} {'n':>6}")
-    mixed = {"scenes": scene_backgrounds(corpus)}
-    for set_ in evaluation_sets(data, mixed, SNRS_DB, front_end.clip_samples, recipe.seed):
-        judged = judge_set(set_, manifest, predict)
-        figures = " ".join(f"{judged[h].accuracy:8.4f} {len(judged[h].items):6d}" for h in manifest.labels)
-        print(f"{set_.name:18} {figures}")
+    for set_, judged in evaluate(options.run, Folders(options.speech, options.scenes), options.split):
+        columns = [
+            f"{judged[head].accuracy:8.4f} {len(judged[head].items):6d}" if head in judged else " " * 15
+            for head in (KEYWORD_HEAD, SCENE_HEAD)
+        ]
+        print(f"{set_.name:18} {' '.join(columns)}")
     return 0
 
 

@@ -1,11 +1,15 @@
-"""How far a figure could be off by the luck of who was recorded."""
+"""Figures of a judged set for reports, and how far off they could be by the luck of who was recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .evaluation import Judgement
+from .test_sets import EvaluationSet
 
 _RESAMPLES = 1000
 
@@ -29,3 +33,26 @@ def ci95(correct: NDArray[np.bool_], sources: Sequence[str], seed: int = 0) -> t
     accuracy = right[draws].sum(axis=1) / total[draws].sum(axis=1)
     low, high = np.percentile(accuracy, (2.5, 97.5))
     return float(low), float(high)
+
+
+def figures(set_: EvaluationSet, judged: dict[str, Judgement]) -> dict[str, Any]:
+    """One set's entry in a report.
+
+    Returns:
+        {"set", "kind", "with", "snr_db" or "ratio", and by head {"accuracy", "ci95": [low, high], "n"}}.
+    """
+    found: dict[str, Any] = {"set": set_.name, "kind": set_.kind}
+    if set_.background is not None:
+        found["with"] = set_.background
+    if set_.snr_db is not None:
+        found["snr_db"] = set_.snr_db
+    if set_.ratio is not None:
+        found["ratio"] = list(set_.ratio)
+    for head, judgement in judged.items():
+        low, high = ci95(judgement.correct, [item.source for item in judgement.items])
+        found[head] = {
+            "accuracy": round(judgement.accuracy, 5),
+            "ci95": [round(low, 5), round(high, 5)],
+            "n": len(judgement.items),
+        }
+    return found

@@ -1,0 +1,94 @@
+"""The end of a run: its figures on a split, and its pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kws_device import atomic
+from kws_device.errors import InputError
+from kws_device.manifest import Manifest
+
+from . import plots, runs
+from .corpus import Corpus, Folders, load_corpus
+from .evaluation import Judgement, judge_set, keras_predictor
+from .figures import figures
+from .recipes import AnyRecipe
+from .study.recipe import StudyRecipe
+from .test_sets import (
+    SNRS_DB,
+    EvaluationSet,
+    check_scenes,
+    clean_set,
+    material,
+    mel_set,
+    scene_backgrounds,
+    waveform_set,
+)
+
+Judged = tuple[EvaluationSet, dict[str, Judgement]]
+
+
+def judged_sets(
+    run: Path, recipe: AnyRecipe, manifest: Manifest, corpus: Corpus, snrs_db: Sequence[float]
+) -> Iterator[Judged]:
+    """A run's model on words and scenes alone, then mixed: as the study does it, then at true ratios.
+
+    Args:
+        run: its folder.
+        recipe: the run's own.
+        manifest: the run's own.
+        corpus: one split; where it has no words or no scenes, there are no mixed sets.
+        snrs_db: of the waveform sets.
+    """
+    length = manifest.front_end.clip_samples
+    own = runs.recall_scene_normalisation(run)
+    data = material(corpus, length)
+    predict = keras_predictor(runs.load_keras(run / runs.MODEL))
+
+    def sets() -> Iterator[EvaluationSet]:
+        yield clean_set(data, length, scenes_overlaid=own is not None)
+        if not data.words or not data.scenes:
+            return
+        if isinstance(recipe, StudyRecipe):
+            mixed = recipe.evaluation
+            yield mel_set(data, mixed.ratio, length, recipe.seed, mixed.randomness)
+        for snr_db in snrs_db:
+            yield waveform_set(data.words, scene_backgrounds(corpus), "scenes", snr_db, length, recipe.seed)
+
+    for set_ in sets():
+        yield set_, judge_set(set_, manifest, predict, own)
+
+
+def evaluate(run: Path, folders: Folders, split: str, snrs_db: Sequence[float] = SNRS_DB) -> Iterator[Judged]:
+    """The same for a run's folder and folders of data.
+
+    Raises:
+        InputError: no run, no such split, or scenes that the model does not know.
+    """
+    recipe, manifest = runs.read_run(run)
+    folds = recipe.data.folds if isinstance(recipe, StudyRecipe) else "documented"
+    rate = manifest.front_end.sample_rate_hz
+    corpus = load_corpus(folders, manifest.keywords, rate, split, folds=folds)
+    check_scenes(corpus, manifest)
+    if not any(
+        r.label in labels for r in corpus.speech + corpus.scenes for labels in manifest.labels.values()
+    ):
+        raise InputError(f"{run}: nothing in these folders is for its heads; give the data it was trained on")
+    yield from judged_sets(run, recipe, manifest, corpus, snrs_db)
+
+
+def finish(
+    run: Path, recipe: AnyRecipe, manifest: Manifest, corpus: Corpus, rows: list[dict[str, float]]
+) -> None:
+    """Write figures on validation, learning curves and confusion matrices; last, what marks the end."""
+    report = []
+    plots.learning_curves(rows, run / "plots" / "learning_curves.png")
+    for set_, judged in judged_sets(run, recipe, manifest, corpus, SNRS_DB):
+        report.append(figures(set_, judged))
+        if set_.kind == "clean":
+            for head, judgement in judged.items():
+                path = run / "plots" / f"confusion_{head}.png"
+                plots.confusion(judgement, manifest.labels[head], path)
+    atomic.write_text(run / runs.METRICS, json.dumps({"validation": report}, indent=1))

@@ -1,0 +1,129 @@
+"""Fitting a model epoch by epoch, so that it can be interrupted anywhere and resumed without a difference."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+from kws_device import atomic
+
+from . import runs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a model is fitted to."""
+
+    epochs: int
+    """Passes in all."""
+    seed: int
+    """Of dropout."""
+    batches: Callable[[int], keras.utils.PyDataset]
+    """An epoch's batches, by its number from 0; the same each time it is asked."""
+    validation: Any
+    """What `keras.Model.fit` takes as validation_data."""
+    best: str
+    """The head whose validation accuracy chooses the model that is kept."""
+
+
+def fit(model: keras.Model, plan: Plan, out: Path, resume: bool) -> list[dict[str, float]]:
+    """Fit a compiled model; `out` gets the best model, the history, a checkpoint and TensorBoard's log.
+
+    Args:
+        model: built and compiled by the same code each time, so that a checkpoint's state fits.
+        plan: what to fit it to.
+        out: the run's folder.
+        resume: go on from the checkpoint in `out`.
+
+    Returns:
+        the history, a row for each epoch.
+    """
+    rows: list[dict[str, float]] = []
+    if resume:
+        _take_state(model, runs.load_keras(out / runs.CHECKPOINT, with_optimizer=True))
+        # The checkpoint says where the run stands; the history may be an epoch ahead of it.
+        rows = runs.read_history(out / runs.HISTORY)
+        rows = rows[: int(model.optimizer.iterations) // len(plan.batches(0))]
+    for epoch in range(len(rows), plan.epochs):
+        _record(out, model, rows, _fit_epoch(model, plan, epoch), f"val_{plan.best}_accuracy")
+    return rows
+
+
+def _take_state(model: keras.Model, checkpoint: keras.Model) -> None:
+    """Weights and optimizer state into a model built anew.
+
+    The checkpoint's own graph adds gradients up in another order, and the last digits would differ.
+    """
+    model.set_weights(checkpoint.get_weights())
+    model.optimizer.build(model.trainable_variables)
+    for ours, theirs in zip(model.optimizer.variables, checkpoint.optimizer.variables, strict=True):
+        ours.assign(theirs)
+
+
+def _fit_epoch(model: keras.Model, plan: Plan, epoch: int) -> dict[str, float]:
+    """One pass, after which the model depends on the plan and the epoch alone."""
+
+    def seed_dropout(epoch: int, logs: Any = None) -> None:
+        # Keras does not save the state of dropout's generators; a function of the epoch needs no saving.
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign([plan.seed, epoch])
+
+    batches = plan.batches(epoch)
+    name = f"epoch {epoch + 1}/{plan.epochs}"
+    with tqdm(total=len(batches), desc=name, leave=False) as bar:
+        each = keras.callbacks.LambdaCallback(
+            on_epoch_begin=seed_dropout, on_train_batch_end=lambda batch, logs=None: bar.update()
+        )
+        history = model.fit(
+            batches,
+            epochs=epoch + 1,
+            initial_epoch=epoch,
+            validation_data=plan.validation,
+            validation_batch_size=256,
+            shuffle=False,  # the plan is shuffled already, by a generator that can be repeated
+            verbose=0,
+            callbacks=[each],
+        ).history
+    row = {
+        "epoch": float(epoch + 1),
+        "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
+        **{_by_head(key, model): float(values[-1]) for key, values in sorted(history.items())},
+    }
+    accuracies = ", ".join(
+        f"{head} {row[f'val_{head}_accuracy']:.4f}" for head in model.output if f"val_{head}_accuracy" in row
+    )
+    print(f"{name}: loss {row['loss']:.3f}, validation {accuracies}", file=sys.stderr)
+    return row
+
+
+def _by_head(key: str, model: keras.Model) -> str:
+    """Keras leaves a head's name out where there is one head alone."""
+    if len(model.output) > 1 or not key.endswith("accuracy"):
+        return key
+    (head,) = model.output
+    return key if head in key else key.replace("accuracy", f"{head}_accuracy")
+
+
+def _record(
+    out: Path, model: keras.Model, rows: list[dict[str, float]], row: dict[str, float], best: str
+) -> None:
+    """Keep an epoch: the model if none was better, the history, and last the point to resume from."""
+    if row[best] >= max((earlier[best] for earlier in rows), default=-1.0):
+        with atomic.replacing(out / runs.MODEL) as temporary:
+            # Without its optimizer: a model that anything can load, a third of the size.
+            keras.Model(model.inputs, model.output).save(temporary)
+    rows.append(row)
+    runs.write_history(out / runs.HISTORY, rows)
+    with SummaryWriter(str(out / "tensorboard"), purge_step=len(rows)) as writer:
+        for key, value in row.items():
+            writer.add_scalar(key, value, len(rows))
+    with atomic.replacing(out / runs.CHECKPOINT) as temporary:
+        model.save(temporary)

@@ -1,0 +1,106 @@
+"""Recipes: one TOML file tells everything that makes a run, with no hidden default."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import tomllib
+
+from kws_device.errors import InputError
+from kws_device.strict import build, plain
+
+from ..recipe import Recipe
+from ..study.recipe import StudyRecipe
+
+AnyRecipe = Recipe | StudyRecipe
+_SCHEMES: dict[str, type[AnyRecipe]] = {"waveform": Recipe, "spectrogram": StudyRecipe}
+VARIANTS = ("documented", "as-run")
+_DEVIATIONS = "as-run"
+"""The table of a recipe's file that says by key what the study's code did otherwise."""
+
+
+def _recipes() -> Path:
+    return Path(str(resources.files(__package__)))
+
+
+def names() -> list[str]:
+    """The recipes that come with the kit."""
+    return sorted(path.stem for path in _recipes().glob("*.toml"))
+
+
+def load(name: str, overrides: dict[str, Any] | None = None, variant: str | None = None) -> AnyRecipe:
+    """A recipe by its name or from a TOML file, with variant and then overrides applied.
+
+    Args:
+        name: one of `names()` or the path of a TOML file.
+        overrides: values by dotted key, for example {"optimisation.epochs": 5}.
+        variant: one of VARIANTS; None: as the file has it.
+
+    Raises:
+        InputError: no such recipe, not TOML, or a key missing, unknown or of another type.
+    """
+    path = Path(name) if name.endswith(".toml") else _recipes() / f"{name}.toml"
+    if not path.is_file() or (not name.endswith(".toml") and name not in names()):
+        raise InputError(f"{name}: no such recipe; known are {', '.join(names())}, or name a .toml file")
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not TOML ({error})") from error
+    deviations = data.pop(_DEVIATIONS, None)
+    if variant is not None and deviations is None:
+        raise InputError(f"{name}: has no variants; leave out --variant")
+    changes = (deviations if variant == "as-run" else {}) | (overrides or {})
+    for key, value in changes.items():
+        table: Any = data
+        *parents, last = key.split(".")
+        for parent in parents:
+            table = table.get(parent) if isinstance(table, dict) else None
+        if not isinstance(table, dict) or last not in table:
+            raise InputError(f"{key}: no such key in recipe {name}")
+        table[last] = value
+    scheme = data.get("scheme")
+    if scheme not in _SCHEMES:
+        raise InputError(f"{path}: scheme {scheme!r} is not one of {', '.join(_SCHEMES)}")
+    return build(_SCHEMES[scheme], data, str(path))
+
+
+def with_epochs(recipe: AnyRecipe, epochs: int) -> AnyRecipe:
+    """The recipe with so many epochs, for every head that it fine-tunes too.
+
+    Raises:
+        InputError: fewer than one.
+    """
+    if epochs < 1:
+        raise InputError(f"--epochs {epochs}: must be at least 1")
+    if isinstance(recipe, Recipe):
+        return replace(recipe, optimisation=replace(recipe.optimisation, epochs=epochs))
+    tuning = recipe.fine_tuning
+    return replace(
+        recipe,
+        optimisation=replace(recipe.optimisation, epochs=epochs),
+        fine_tuning=replace(tuning, epochs=epochs) if tuning.heads else tuning,
+    )
+
+
+def override(text: str) -> tuple[str, Any]:
+    """KEY=VALUE of the command line, the value in TOML; a bare word is a string.
+
+    Raises:
+        InputError: no `=` in it.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text}: write KEY=VALUE")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value
+
+
+def to_toml(recipe: AnyRecipe) -> str:
+    """The resolved recipe as TOML; `load` reads it back."""
+    return tomli_w.dumps(plain(recipe))

@@ -1,0 +1,106 @@
+"""Batches of the study's mixture for Keras; every epoch can be drawn again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_device.front_end import Normalisation
+from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+
+from .augmentation import augmented
+from .features import Features
+from .mixing import draw_weights, fit_batch, fit_frames, mix
+from .recipe import StudyRecipe
+from .stages import Stage
+
+Batch = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One dataset's training split."""
+
+    features: Features
+    labels: NDArray[np.float32]
+    """One-hot, shape (clips, labels)."""
+    normalisation: Normalisation
+    frames: int
+    """Length to which every example is brought before it is augmented."""
+
+    def draw(self, indices: NDArray[np.int64], rng: np.random.Generator) -> tuple[Batch, Batch]:
+        """Normalised log-mels, shape (n, frames, mels), and labels, shape (n, labels)."""
+        clips = [fit_frames(self.features.clip(int(i))[None], self.frames, rng)[0] for i in indices]
+        return self.normalisation.apply(np.stack(clips)), self.labels[indices]
+
+
+class SpectrogramBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """The batches of one epoch, a function of recipe, ratio, epoch and batch number alone.
+
+    An epoch covers the larger dataset once. The smaller one is gone through again and again, in a new
+    order each time, so that the last batch of a pass is shorter; it is fitted to the others' length.
+    """
+
+    def __init__(
+        self,
+        speech: Examples | None,
+        scenes: Examples | None,
+        recipe: StudyRecipe,
+        stage: Stage,
+        epoch: int,
+    ) -> None:
+        """None is a dataset that is not used."""
+        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
+        self._datasets = {KEYWORD_HEAD: speech, SCENE_HEAD: scenes}
+        self._recipe = recipe
+        self._stage = stage
+        self._seed = [recipe.seed, stage.number, epoch]
+        size = recipe.optimisation.batch_size
+        used = {name: dataset for name, dataset in self._datasets.items() if dataset is not None}
+        self._steps = max(math.ceil(len(dataset.labels) / size) for dataset in used.values())
+        self._plan = {
+            name: self._batches(len(dataset.labels), size, number)
+            for number, (name, dataset) in enumerate(used.items())
+        }
+
+    def _batches(self, count: int, size: int, number: int) -> list[NDArray[np.int64]]:
+        rng = np.random.default_rng([*self._seed, 0, number])
+        batches: list[NDArray[np.int64]] = []
+        while len(batches) < self._steps:
+            order = rng.permutation(count)
+            batches += [order[start : start + size] for start in range(0, count, size)]
+        return batches[: self._steps]
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, index: int) -> tuple[Batch, dict[str, Batch], dict[str, Batch]]:
+        rng = np.random.default_rng([*self._seed, 1, index])
+        size = self._recipe.optimisation.batch_size
+        frames = self._recipe.front_end.frames
+        mels: dict[str, Batch] = {}
+        labels: dict[str, Batch] = {}
+        weights = dict.fromkeys(self._datasets, 1.0)
+        for name, batches in self._plan.items():
+            dataset = self._datasets[name]
+            assert dataset is not None  # noqa: S101  only used datasets have a plan
+            batch, label = augmented(*dataset.draw(batches[index], rng), self._recipe.augmentation, rng)
+            mels[name] = fit_frames(fit_batch(batch, size), frames, rng)
+            labels[name] = fit_batch(label, size)
+        if len(mels) == 1:
+            (mixed,) = mels.values()
+        else:
+            change = self._recipe.mixing
+            a, b = draw_weights(self._stage.ratio, self._stage.randomness, change.opposite, rng)
+            mixed = mix(mels[KEYWORD_HEAD], mels[SCENE_HEAD], (a, b))
+            if change.scale_labels:
+                weights = {KEYWORD_HEAD: a, SCENE_HEAD: b}
+        heads = self._recipe.model.heads
+        # The fused softmax and cross-entropy has the right gradient only for labels that sum to 1, so
+        # the scale of the labels goes where it has the same effect: in front of the loss.
+        scales = {head: np.full(size, weights[head], dtype=np.float32) for head in heads}
+        return mixed, {head: labels[head] for head in heads}, scales

@@ -1,0 +1,210 @@
+"""What a recipe of the study says: spectrograms of keywords and scenes mixed by weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kws_device.front_end import MelConfig
+from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+
+from ..layouts import FOLDS, SPLITS
+from ..recipe import DecoderDefaults, Provenance
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is taken from the folders."""
+
+    folds: str
+    """Of UrbanSound8K: `documented` or `as-run` (the code mistook list positions for fold numbers)."""
+    allow_leaks: bool
+    """Whether a speaker or source recording may be in two splits; it is named all the same."""
+    least_share: float
+    """Without `keywords`, all words with this share of the most frequent word's training clips."""
+    scene_ms: float
+    """Length of a scene before a window is cut from it; shorter ones are mirrored, longer ones cut."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for folds that nobody knows."""
+        if self.folds not in FOLDS:
+            raise ValueError(f"folds must be one of {', '.join(FOLDS)}")
+
+
+@dataclass(frozen=True)
+class NormalisationConfig:
+    """From which decibels mean and standard deviation are taken."""
+
+    per_dataset: bool
+    """Keywords and scenes each their own (the export carries the keywords'), or one for both."""
+    splits: tuple[str, ...]
+    """The splits that are looked at."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for splits that do not exist."""
+        if not self.splits or set(self.splits) - set(SPLITS):
+            raise ValueError(f"splits must be some of {', '.join(SPLITS)}")
+
+
+@dataclass(frozen=True)
+class SpectrogramAugmentation:
+    """What happens to a dataset's batch before it is mixed, in this order; zero switches a step off."""
+
+    erase_share: float
+    """Share of examples of which a rectangle is replaced by noise (Random Erasing, Cutout)."""
+    erase_area: tuple[float, ...]
+    """Smallest and largest share of the spectrogram."""
+    erase_aspect: float
+    """The rectangle's sides differ by up to this factor."""
+    shift_share: float
+    """Moved by up to this share of the frames either way, the edge repeated."""
+    flip_share: float
+    """Share of examples whose time is reversed."""
+    mixup_alpha: float
+    """Of the beta distribution from which the weight of two examples of one dataset is drawn."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what no spectrogram can be put through."""
+        if min(self.erase_share, self.shift_share, self.flip_share, self.mixup_alpha) < 0:
+            raise ValueError("shares and mixup_alpha must not be negative")
+        if len(self.erase_area) != 2 or not 0 < self.erase_area[0] <= self.erase_area[1] <= 1:
+            raise ValueError("erase_area must be two shares, the smaller first")
+        if self.erase_aspect < 1:
+            raise ValueError("erase_aspect must be at least 1")
+
+
+@dataclass(frozen=True)
+class MixingConfig:
+    """How the batches of the two datasets become one."""
+
+    ratio: tuple[float, ...]
+    """Weights of keywords and scenes."""
+    randomness: float
+    """R: a batch's weights differ from the ratio by one k ~ U(-R, R)."""
+    opposite: bool
+    """r_a + k and r_b - k as documented; as run r_a + k and r_b + k."""
+    scale_labels: bool
+    """Whether labels are multiplied by the weights, and the tasks' losses with them."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no ratio."""
+        if len(self.ratio) != 2 or min(self.ratio) < 0 or max(self.ratio) == 0:
+            raise ValueError("ratio must be two weights, not negative and not both zero")
+        if self.randomness < 0:
+            raise ValueError("randomness must not be negative")
+
+
+@dataclass(frozen=True)
+class MixedEvaluation:
+    """The mixed column of the study's table."""
+
+    ratio: tuple[float, ...]
+    """Weights of keywords and scenes."""
+    randomness: float
+    """Each window's weights differ by its own k ~ U(-R, R), with opposite signs."""
+
+
+@dataclass(frozen=True)
+class AlexNetConfig:
+    """The study's network."""
+
+    heads: tuple[str, ...]
+    """keyword, scene or both."""
+    frozen_heads: bool
+    """Whether the dense heads keep their random first weights, as in the joint runs of the study's code."""
+    pool_padding: str
+    """`valid` as published; `same` where a clip has too few frames for the last pool."""
+    dense: int
+    """Units of each of a head's two hidden layers."""
+    dropout: float
+    """After each of them."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for heads that nobody knows."""
+        if not self.heads or set(self.heads) - {KEYWORD_HEAD, SCENE_HEAD}:
+            raise ValueError(f"heads must be {KEYWORD_HEAD}, {SCENE_HEAD} or both")
+        if self.pool_padding not in ("valid", "same"):
+            raise ValueError("pool_padding must be valid or same")
+
+
+@dataclass(frozen=True)
+class CyclicOptimisation:
+    """Adam under a triangular learning rate."""
+
+    epochs: int
+    """Passes over the larger dataset."""
+    batch_size: int
+    """Examples per step."""
+    learning_rate_min: float
+    """Where a cycle begins and ends."""
+    learning_rate_max: float
+    """In its middle."""
+    half_cycle_epochs: float
+    """From the lowest to the highest rate."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for values that train nothing."""
+        if self.epochs < 1 or self.batch_size < 1 or self.half_cycle_epochs <= 0:
+            raise ValueError("epochs and batch_size must be at least 1, half_cycle_epochs above 0")
+
+
+@dataclass(frozen=True)
+class FineTuningConfig:
+    """Heads that are trained again, one after the other, all else frozen."""
+
+    base: str
+    """The name of the recipe whose run is the start: this one without fine-tuning."""
+    heads: tuple[str, ...]
+    """In their order, the keyword head on ratio (1, 0), the scene head on (0, 1); none: no fine-tuning."""
+    epochs: int
+    """For each head."""
+    randomness: float
+    """R at those ratios: 0 as documented; as run its default of 0.2 was in force."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what cannot be fine-tuned."""
+        if self.heads and (self.epochs < 1 or not self.base):
+            raise ValueError("fine-tuning needs a base and at least 1 epoch")
+
+
+@dataclass(frozen=True)
+class StudyRecipe:
+    """Everything that makes a run of the study, but for the folders of data."""
+
+    name: str
+    """The row of the study's table."""
+    about: str
+    """A sentence for `kws-train --list`."""
+    scheme: str
+    """`spectrogram`: which of the two ways of mixing it is a recipe for."""
+    variant: str
+    """`documented` as the text says; `as-run` with what the code did otherwise."""
+    seed: int
+    """Of the weights, the windows and their order."""
+    keywords: tuple[str, ...]
+    """The closed set of words; none: those that `data.least_share` leaves."""
+    front_end: MelConfig
+    data: DataConfig
+    normalisation: NormalisationConfig
+    augmentation: SpectrogramAugmentation
+    mixing: MixingConfig
+    evaluation: MixedEvaluation
+    model: AlexNetConfig
+    optimisation: CyclicOptimisation
+    fine_tuning: FineTuningConfig
+    decoder: DecoderDefaults
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts do not fit each other."""
+        if unknown := set(self.fine_tuning.heads) - set(self.model.heads):
+            raise ValueError(f"fine_tuning.heads: the model has no head {', '.join(sorted(unknown))}")
+
+    @property
+    def uses_speech(self) -> bool:
+        """Whether it trains on keywords."""
+        return self.mixing.ratio[0] > 0
+
+    @property
+    def uses_scenes(self) -> bool:
+        """Whether it trains on scenes, with or without their labels."""
+        return self.mixing.ratio[1] > 0 or SCENE_HEAD in self.model.heads
