@@ -1,7 +1,8 @@
-"""kws-data: look at data before training on it."""
+"""kws-data: fetch data, and look at it before training on it."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections import Counter
@@ -11,18 +12,29 @@ from typing import Any
 from kws_device.command import ArgumentParser, run
 
 from .check import check
-from .layouts import read_dataset
+from .layouts import PUBLISHED, read_dataset
+from .published import DATASETS
 
 _EXAMPLES = 5
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="kws-data", description="Look at data before training on it.")
+    parser = ArgumentParser(prog="kws-data", description="Fetch data; look at it before training.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     checking = commands.add_parser("check", help="count clips, find problems and leaks between splits")
     checking.add_argument("folder", type=Path, metavar="DIR")
     checking.add_argument("--json", action="store_true", help="everything, on stdout")
     checking.add_argument("--plots", type=Path, metavar="DIR", help="write a picture of the class counts")
+    fetching = commands.add_parser("download", help="fetch a published dataset, verified, into a new folder")
+    fetching.add_argument(
+        "name",
+        choices=DATASETS,
+        metavar="NAME",
+        help=f"{', '.join(DATASETS)} (mini has no splits: not to train on)",
+    )
+    fetching.add_argument("dest", type=Path, metavar="DEST", help="the folder it becomes")
+    fetching.add_argument("--mirror", metavar="URL", help="take the same archive from this address")
+    fetching.add_argument("--keep-archive", action="store_true", help="leave the archive beside DEST")
     return parser
 
 
@@ -45,9 +57,7 @@ def _describe(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; raises InputError for bad input."""
-    options = _parser().parse_args(argv)
+def _check(options: argparse.Namespace) -> None:
     report = check(read_dataset(options.folder))
     if options.plots is not None:
         from .plots import class_counts
@@ -57,6 +67,23 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(report, ensure_ascii=False))
     else:
         print(_describe(report), file=sys.stderr)
+
+
+def _download(options: argparse.Namespace) -> None:
+    from .download import download
+
+    stated = PUBLISHED[DATASETS[options.name].layout]
+    if "-NC" in stated:
+        stated += " (NC: not for commercial use)"
+    print(f"{stated}. Name the authors wherever you use it.", file=sys.stderr)
+    download(options.name, options.dest, options.mirror, options.keep_archive)
+    print(f"{options.dest} is ready; see what is in it: kws-data check {options.dest}", file=sys.stderr)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; raises InputError for bad input."""
+    options = _parser().parse_args(argv)
+    {"check": _check, "download": _download}[options.command](options)
     return 0
 
 
