@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,24 +13,62 @@ from .test_sets import EvaluationSet
 _RESAMPLES = 1000
 
 
-def ci95(correct: NDArray[np.bool_], sources: Sequence[str], seed: int = 0) -> tuple[float, float]:
+Tally = dict[str, tuple[int, int]]
+"""By speaker, or by recording: how many of the clips were right, and how many there are."""
+
+
+def tally(judgement: Judgement) -> Tally:
+    """What is right by speaker (or recording), in their order of first appearance."""
+    counts: dict[str, list[int]] = {}
+    for item, right in zip(judgement.items, judgement.correct, strict=True):
+        count = counts.setdefault(item.source, [0, 0])
+        count[0] += int(right)
+        count[1] += 1
+    return {source: (right, total) for source, (right, total) in counts.items()}
+
+
+def ci95(counts: Tally, seed: int = 0) -> tuple[float, float]:
     """95 % interval of an accuracy, by resampling speakers (or recordings) rather than clips.
 
     Clips of one speaker stand or fall together, so resampling clips would promise too much.
 
     Args:
-        correct: shape (n,), n at least 1.
-        sources: who or what each clip is from, length n.
+        counts: at least one source.
         seed: of the resampling.
 
     Source: cluster bootstrap, percentile method (Davison and Hinkley 1997, section 3.8).
     """
-    _, source = np.unique(np.asarray(sources), return_inverse=True)
-    right = np.bincount(source, weights=correct)
-    total = np.bincount(source)
-    draws = np.random.default_rng(seed).integers(len(total), size=(_RESAMPLES, len(total)))
-    accuracy = right[draws].sum(axis=1) / total[draws].sum(axis=1)
-    low, high = np.percentile(accuracy, (2.5, 97.5))
+    right, total = np.array([counts[source] for source in sorted(counts)]).T
+    draws = _draws(len(total), seed)
+    return _interval(right[draws].sum(axis=1) / total[draws].sum(axis=1))
+
+
+def difference_ci95(counts: Tally, others: Tally, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the difference of two accuracies, the same speakers drawn for both.
+
+    Args:
+        counts: of one model.
+        others: of another, on the same clips.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: the sources are not the same.
+    """
+    if set(counts) != set(others):
+        raise ValueError("the two were not judged on the same sources")
+    right, total = np.array([counts[source] for source in sorted(counts)]).T
+    theirs, of = np.array([others[source] for source in sorted(counts)]).T
+    draws = _draws(len(total), seed)
+    ours = right[draws].sum(axis=1) / total[draws].sum(axis=1)
+    return _interval(ours - theirs[draws].sum(axis=1) / of[draws].sum(axis=1))
+
+
+def _draws(sources: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(sources, size=(_RESAMPLES, sources))
+
+
+def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
 
 
@@ -49,7 +86,7 @@ def figures(set_: EvaluationSet, judged: dict[str, Judgement]) -> dict[str, Any]
     if set_.ratio is not None:
         found["ratio"] = list(set_.ratio)
     for head, judgement in judged.items():
-        low, high = ci95(judgement.correct, [item.source for item in judgement.items])
+        low, high = ci95(tally(judgement))
         found[head] = {
             "accuracy": round(judgement.accuracy, 5),
             "ci95": [round(low, 5), round(high, 5)],

@@ -44,7 +44,7 @@ def moved(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
     reach = int(share * frames)
     by = rng.integers(-reach, reach + 1, size=(n, 1))
     index = np.clip(np.arange(frames) - by, 0, frames - 1)
-    return batch[np.arange(n)[:, None], index]
+    return np.asarray(batch[np.arange(n)[:, None], index])
 
 
 def flipped(batch: Batch, share: float, rng: np.random.Generator) -> Batch:

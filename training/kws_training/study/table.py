@@ -1,0 +1,193 @@
+"""The study's table: what it reported of each row, and what our runs of that row did."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kws_device import atomic
+from kws_device.errors import InputError
+from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+
+from .. import recipes, runs
+from ..corpus import Folders
+from ..figures import Tally, ci95, difference_ci95, figures, tally
+from ..finish import evaluate
+from .recipe import StudyRecipe
+
+EVALUATION = "evaluation.json"
+_SNRS_DB = (10.0, 0.0)
+"""Of the waveform sets beside the study's own: what its mixing is worth at a true ratio."""
+
+ALONE, MIXED = "alone", "mixed"
+
+Column = tuple[str, str]
+"""Head, and alone or mixed."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A row of the study, shares of 1."""
+
+    validation: dict[Column, float]
+    test: dict[Column, float]
+
+
+def _reported(
+    scd: float | None, usd: float | None, mixed_scd: float | None, mixed_usd: float | None
+) -> dict[Column, float]:
+    columns = [(KEYWORD_HEAD, ALONE), (SCENE_HEAD, ALONE), (KEYWORD_HEAD, MIXED), (SCENE_HEAD, MIXED)]
+    values = (scd, usd, mixed_scd, mixed_usd)
+    return {column: value for column, value in zip(columns, values, strict=True) if value is not None}
+
+
+ROWS = {
+    "base-scd": Reported(_reported(0.944, None, 0.864, None), _reported(0.948, None, None, None)),
+    "base-usd": Reported(_reported(None, 0.710, None, None), _reported(None, 0.717, None, None)),
+    "run3": Reported({}, {}),
+    "run4": Reported(_reported(0.902, 0.594, 0.828, 0.563), {}),
+    "run5": Reported(_reported(0.929, 0.545, 0.902, 0.513), {}),
+    "run6": Reported(_reported(0.934, 0.530, 0.898, 0.489), {}),
+    "run7": Reported(_reported(0.905, 0.592, 0.822, 0.517), {}),
+    "run8": Reported(_reported(0.932, 0.591, 0.896, 0.482), {}),
+    "run9": Reported(_reported(0.935, 0.543, 0.897, 0.462), {}),
+    "runx": Reported(_reported(0.937, None, 0.906, None), {}),
+    "runa": Reported({}, {}),
+}
+"""In the study's order; its mixed sets have the row's own ratio."""
+
+FROZEN = "frozen-heads"
+"""A variant of ours: documented, but for the heads, which keep their first weights as the code had it."""
+FROZEN_ROWS = ("run4", "run5", "run6")
+VARIANTS = (*recipes.VARIANTS, FROZEN)
+
+
+def load_row(row: str, variant: str, seed: int) -> StudyRecipe:
+    """The recipe of one of the table's runs."""
+    overrides: dict[str, Any] = {"seed": seed}
+    if variant == FROZEN:
+        overrides |= {"model.frozen_heads": True, "variant": FROZEN}
+    recipe = recipes.load(row, overrides, "documented" if variant == FROZEN else variant)
+    if not isinstance(recipe, StudyRecipe):
+        raise InputError(f"{row}: not a row of the study; those are {', '.join(ROWS)}")
+    return recipe
+
+
+def judge_run(run: Path, folders: Folders) -> None:
+    """Judge a finished run on validation and test, and keep what was right by speaker, once.
+
+    Raises:
+        InputError: the run or the folders cannot be used.
+    """
+    path = run / EVALUATION
+    if path.is_file() and path.stat().st_mtime_ns >= (run / runs.MODEL).stat().st_mtime_ns:
+        return
+    report: dict[str, list[dict[str, Any]]] = {}
+    for split in ("validation", "test"):
+        report[split] = []
+        for set_, judged in evaluate(run, folders, split, _SNRS_DB):
+            entry = figures(set_, judged)
+            for head, judgement in judged.items():
+                entry[head]["by_source"] = tally(judgement)
+            report[split].append(entry)
+    atomic.write_text(path, json.dumps(report))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An accuracy over one or more seeds."""
+
+    accuracy: float
+    """The mean over the seeds."""
+    low: float
+    high: float
+    """95 % interval, by resampling speakers or recordings; every seed has its say on each of them."""
+    n: int
+    """Windows of one seed."""
+    seeds: tuple[float, ...]
+    """The accuracy of each."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run of the table."""
+
+    folder: Path
+    row: str
+    variant: str
+    seed: int
+    epochs: int
+    """That were trained, of the last stage."""
+    history: list[dict[str, float]]
+    evaluation: dict[str, list[dict[str, Any]]]
+
+    def counts(self, split: str, set_: str, head: str) -> Tally | None:
+        """What was right by source; None where the run has no such head or set.
+
+        `set_` is alone, mixed, or a set's name.
+        """
+        for entry in self.evaluation[split]:
+            if set_ in (entry["set"], {"clean": ALONE, "mel": MIXED}.get(entry["kind"])) and head in entry:
+                return {source: (right, n) for source, (right, n) in entry[head]["by_source"].items()}
+        return None
+
+
+def run_folder(out: Path, variant: str, row: str, seed: int) -> Path:
+    """Where a run of the table lies."""
+    return out / "runs" / variant / row / f"seed{seed}"
+
+
+def finished_runs(out: Path) -> list[Run]:
+    """Every judged run below a study's folder, in the table's order."""
+    found = []
+    for variant in VARIANTS:
+        for row in ROWS:
+            for path in sorted((out / "runs" / variant / row).glob(f"seed*/{EVALUATION}")):
+                folder = path.parent
+                history = runs.read_history(folder / runs.HISTORY)
+                evaluation = json.loads(path.read_text(encoding="utf-8"))
+                seed = int(folder.name.removeprefix("seed"))
+                found.append(Run(folder, row, variant, seed, len(history), history, evaluation))
+    return found
+
+
+def _pooled(group: list[Run], split: str, set_: str, head: str) -> tuple[Tally, list[Tally]] | None:
+    each = [counts for run in group if (counts := run.counts(split, set_, head)) is not None]
+    if not each:
+        return None
+    total: dict[str, tuple[int, int]] = {}
+    for counts in each:
+        for source, (right, n) in counts.items():
+            before = total.get(source, (0, 0))
+            total[source] = (before[0] + right, before[1] + n)
+    return total, each
+
+
+def figure(group: list[Run], split: str, set_: str, head: str) -> Figure | None:
+    """The accuracy of a row's runs; None where it has no such head or set."""
+    pooled = _pooled(group, split, set_, head)
+    if pooled is None:
+        return None
+    total, each = pooled
+    seeds = tuple(_accuracy(counts) for counts in each)
+    low, high = ci95(total)
+    n = sum(count for _, count in each[0].values())
+    return Figure(float(np.mean(seeds)), low, high, n, seeds)
+
+
+def difference(
+    group: list[Run], others: list[Run], split: str, set_: str, head: str
+) -> tuple[float, float, float] | None:
+    """How much better `group` is than `others`, with its 95 % interval; None where one has no such figure."""
+    ours, theirs = (_pooled(runs_, split, set_, head) for runs_ in (group, others))
+    if ours is None or theirs is None or set(ours[0]) != set(theirs[0]):
+        return None
+    return (_accuracy(ours[0]) - _accuracy(theirs[0]), *difference_ci95(ours[0], theirs[0]))
+
+
+def _accuracy(counts: Tally) -> float:
+    return sum(right for right, _ in counts.values()) / sum(n for _, n in counts.values())
