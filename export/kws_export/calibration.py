@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from kws_device.errors import InputError
+from kws_device.manifest import Manifest
 from kws_training.corpus import Corpus
+from kws_training.evaluation import inputs, windows_of
 from kws_training.examples import Examples
-from kws_training.recipe import Recipe
+from kws_training.recipes import AnyRecipe
+from kws_training.study.recipe import StudyRecipe
+from kws_training.test_sets import Item, clean_set, material, mel_set
 from kws_training.windows import from_db
 
 _DRAWN = 512
@@ -18,23 +24,40 @@ _GAIN_DB = 20.0
 _STREAM = 1 << 31
 
 
-def calibration_windows(corpus: Corpus, recipe: Recipe) -> NDArray[np.float32]:
-    """Log-mels of training windows in the recipe's proportions, 20 dB louder and softer, and of silence.
+def calibration_windows(corpus: Corpus, recipe: AnyRecipe, manifest: Manifest) -> NDArray[np.float32]:
+    """Training windows in the recipe's proportions, 20 dB louder and softer, and silence.
 
     Returns:
-        shape (n, frames, mels), in dB; seeded by the recipe.
+        the network's input, shape (n, frames, mels), normalised; seeded by the recipe.
 
     Raises:
         InputError: the windows hold nothing but silence.
     """
-    examples = Examples(corpus, recipe)
     rng = np.random.default_rng([recipe.seed, _STREAM])
-    plan = examples.plan(rng)
-    plan = np.resize(plan, _DRAWN + 2 * _LOUD_AND_SOFT)
-    sounds, _ = examples.draw(plan, rng)
-    if not sounds.any():
+    length = manifest.front_end.clip_samples
+    if isinstance(recipe, StudyRecipe):
+        items = _study_items(corpus, recipe, manifest, rng)
+    else:
+        examples = Examples(corpus, recipe)
+        plan = np.resize(examples.plan(rng), _DRAWN + 2 * _LOUD_AND_SOFT)
+        items = [Item("", "", "", sound) for sound in examples.draw(plan, rng)[0]]
+    if not any(item.samples.any() or item.overlay for item in items):
         raise InputError("the training split holds nothing but silence; look at it with kws-data check")
-    sounds[_DRAWN : _DRAWN + _LOUD_AND_SOFT] *= np.sqrt(from_db(_GAIN_DB))
-    sounds[_DRAWN + _LOUD_AND_SOFT :] *= np.sqrt(from_db(-_GAIN_DB))
-    silence = np.zeros((1, recipe.front_end.clip_samples), dtype=np.float32)
-    return examples.mels(np.concatenate([sounds, silence]))
+    for n, gain_db in ((1, _GAIN_DB), (2, -_GAIN_DB)):
+        for i in range(len(items) - n * _LOUD_AND_SOFT, len(items) - (n - 1) * _LOUD_AND_SOFT):
+            items[i] = replace(items[i], samples=items[i].samples * np.sqrt(from_db(gain_db)))
+    items.append(Item("", "", "", np.zeros(length, dtype=np.float32)))
+    return inputs(items, manifest)
+
+
+def _study_items(
+    corpus: Corpus, recipe: StudyRecipe, manifest: Manifest, rng: np.random.Generator
+) -> list[Item]:
+    """Words and scenes alone, and mixed at the ratio of evaluation where there are both."""
+    length = manifest.front_end.clip_samples
+    data = material(corpus, length)
+    sets = [clean_set(data, length)]
+    if data.words and data.scenes:
+        sets.append(mel_set(data, recipe.evaluation.ratio, length, recipe.seed))
+    items = [item for set_ in sets for item in windows_of(set_, manifest.labels).items]
+    return [items[i] for i in np.resize(rng.permutation(len(items)), _DRAWN + 2 * _LOUD_AND_SOFT)]

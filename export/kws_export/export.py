@@ -58,7 +58,7 @@ def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[
     sets = _validation_sets(folders, manifest)
     # Heavy, and noisy on standard error: only once all input is known to be good.
     model = runs.load_keras(run / runs.MODEL)
-    windows = manifest.normalisation.apply(calibration_windows(sample, recipe))
+    windows = calibration_windows(sample, recipe, manifest)
     contents = {FLOAT: tflite.float_model(model), INT8: tflite.int8_model(model, windows)}
     if floating := tflite.float_tensors(contents[INT8]):
         raise InputError(f"{run}: int8 cannot carry {floating[0]}; change the model")

@@ -67,16 +67,17 @@ def check(dataset: Dataset) -> dict[str, Any]:
             first[digest] = name
     return {
         "layout": dataset.layout,
-        "splits": _counts(dataset),
+        "splits": counts(dataset),
         "problems": [vars(problem) for problem in problems],
         "leaks": leaks(dataset),
     }
 
 
-def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:
-    counts = Counter((clip.split or "all", clip.label) for clip in dataset.clips)
-    splits = [split for split in (*SPLITS, "all") if any(key[0] == split for key in counts)]
-    return {split: {label: n for (s, label), n in sorted(counts.items()) if s == split} for split in splits}
+def counts(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """Clips by split and label; those whose dataset has no splits count under `all`."""
+    found = Counter((clip.split or "all", clip.label) for clip in dataset.clips)
+    splits = [split for split in (*SPLITS, "all") if any(key[0] == split for key in found)]
+    return {split: {label: n for (s, label), n in sorted(found.items()) if s == split} for split in splits}
 
 
 def leaks(dataset: Dataset) -> list[dict[str, Any]]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from kws_device import atomic
 
 from .evaluation import Judgement
+from .layouts import SPLITS, Clip
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -68,4 +70,74 @@ def class_counts(splits: dict[str, dict[str, int]], path: Path) -> None:
     axis.invert_yaxis()
     axis.set_xlabel("clips")
     axis.legend()
+    _save(figure, path)
+
+
+def shared_sources(clips: Sequence[Clip], path: Path) -> None:
+    """How many speakers, or source recordings, any two splits share; the diagonal counts each split's own."""
+    sources = {split: {clip.source for clip in clips if clip.split == split} for split in SPLITS}
+    shared = np.array([[len(sources[a] & sources[b]) for b in SPLITS] for a in SPLITS])
+    leak = (shared > 0) & ~np.eye(len(SPLITS), dtype=bool)
+    figure = Figure(figsize=(4.5, 4), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(leak, cmap="Reds", vmin=0, vmax=1.5)
+    for row, column in np.ndindex(shared.shape):
+        axis.text(column, row, str(shared[row, column]), ha="center", va="center")
+    axis.set_xticks(range(len(SPLITS)), SPLITS)
+    axis.set_yticks(range(len(SPLITS)), SPLITS)
+    axis.set_title(f"sources in two splits: {int(leak.any()) and int(shared[leak].sum()) // 2}")
+    _save(figure, path)
+
+
+def study_curves(
+    histories: Mapping[str, Sequence[dict[str, float]]],
+    rates: Mapping[str, tuple[float, float, float]],
+    path: Path,
+) -> None:
+    """Validation accuracies and training loss of several runs over their epochs, and the learning rate.
+
+    Args:
+        histories: by the name of the run.
+        rates: by the name of the run: lowest and highest rate, epochs from one to the other.
+        path: of the picture.
+    """
+    figure = Figure(figsize=(10, 9), layout="constrained")
+    keyword, scene, loss, rate = figure.subplots(4, 1, sharex=True, height_ratios=(2, 2, 2, 1))
+    for name, rows in histories.items():
+        epochs = [row["epoch"] for row in rows]
+        for axis, key in ((keyword, "val_keyword_accuracy"), (scene, "val_scene_accuracy"), (loss, "loss")):
+            if key in rows[0]:
+                axis.plot(epochs, [row[key] for row in rows], label=name)
+    longest = max((len(rows), name) for name, rows in histories.items())[1]
+    low, high, half_cycle = rates[longest]
+    ends = np.arange(0, len(histories[longest]) + half_cycle / 2, half_cycle)
+    rate.plot(ends, [low if n % 2 == 0 else high for n in range(len(ends))], color="grey")
+    for axis, title in (
+        (keyword, "keywords, validation"),
+        (scene, "scenes, validation"),
+        (loss, "training loss"),
+        (rate, "learning rate"),
+    ):
+        axis.set_ylabel(title)
+    for axis in (keyword, scene, loss):
+        if axis.lines:
+            axis.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    rate.set_xlabel("epoch")
+    _save(figure, path)
+
+
+def mixing_steps(steps: Mapping[str, Sequence[tuple[str, NDArray[np.float32]]]], path: Path) -> None:
+    """Normalised log-mels after each step of augmentation and mixing, a row for each dataset."""
+    columns = max(len(row) for row in steps.values())
+    figure = Figure(figsize=(2.6 * columns, 2.4 * len(steps)), layout="constrained")
+    axes = figure.subplots(len(steps), columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for row, (name, shown) in zip(axes, steps.items(), strict=True):
+        for axis, (title, mels) in zip(row, shown, strict=False):
+            axis.set_axis_on()
+            axis.imshow(mels.T, origin="lower", aspect="auto", vmin=-2.5, vmax=2.5, cmap="magma")
+            axis.set_title(title, fontsize="small")
+            axis.set_xlabel("frame", fontsize="x-small")
+        row[0].set_ylabel(f"{name}\nmel band", fontsize="small")
     _save(figure, path)

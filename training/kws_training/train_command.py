@@ -1,4 +1,4 @@
-"""kws-train: train a recipe, or evaluate a run."""
+"""kws-train: train a recipe, evaluate a run, or run the study's whole table."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from . import recipes
 from .corpus import Folders
 from .study.features import default_cache
 from .study.recipe import StudyRecipe
+from .study.reported import VARIANTS
 
 _DATA = {
     "speech": "Speech Commands, or a folder of folders of one's own words",
@@ -26,7 +27,7 @@ _DATA = {
 def _train_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-train",
-        description="Train a keyword spotter. See also: kws-train evaluate RUN --help",
+        description="Train a keyword spotter. See also: kws-train evaluate --help, kws-train study --help",
     )
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a name of --list or a TOML file")
     parser.add_argument("--list", action="store_true", help="show the recipes and leave")
@@ -50,6 +51,33 @@ def _train_parser() -> ArgumentParser:
     return parser
 
 
+def _study_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="kws-train study",
+        description="Train every row of the study's table, judge them, and write OUT/index.html. "
+        "What is finished in OUT is kept; what was interrupted goes on.",
+    )
+    for name in ("speech", "scenes"):
+        parser.add_argument(f"--{name}", type=Path, metavar="DIR", required=True, help=_DATA[name])
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", required=True, help="folder of all runs and the page"
+    )
+    parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipes', for each stage")
+    parser.add_argument(
+        "--only", nargs="+", action="extend", default=[], metavar="NAME", help="these rows instead of all"
+    )
+    parser.add_argument(
+        "--variant",
+        nargs="+",
+        action="extend",
+        choices=VARIANTS,
+        help=f"instead of all: {', '.join(VARIANTS)} (documented, but for the heads)",
+    )
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each row (1)")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="of prepared features")
+    return parser
+
+
 def _evaluate_parser() -> ArgumentParser:
     parser = ArgumentParser(prog="kws-train evaluate", description="Accuracy of a run's Keras model.")
     parser.add_argument("run", type=Path, metavar="RUN")
@@ -64,6 +92,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["evaluate"]:
         return _evaluate(arguments[1:])
+    if arguments[:1] == ["study"]:
+        return _study(arguments[1:])
     options = _train_parser().parse_args(arguments)
     if options.list:
         for name in recipes.names():
@@ -108,6 +138,27 @@ def _evaluate(arguments: list[str]) -> int:
             for head in (KEYWORD_HEAD, SCENE_HEAD)
         ]
         print(f"{set_.name:18} {' '.join(columns)}")
+    return 0
+
+
+def _study(arguments: list[str]) -> int:
+    options = _study_parser().parse_args(arguments)
+    if options.seeds < 1:
+        raise InputError(f"--seeds {options.seeds}: must be at least 1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+    from .study.run_table import run_table
+
+    page = run_table(
+        Folders(options.speech, options.scenes),
+        options.out,
+        options.cache or default_cache(),
+        options.only,
+        options.variant or VARIANTS,
+        options.seeds,
+        options.epochs,
+    )
+    print(f"written: {page}", file=sys.stderr)
     return 0
 
 

@@ -21,20 +21,8 @@ from ..check import counts, leaks
 from ..corpus import Folders
 from ..layouts import Dataset, read_dataset
 from .recipe import StudyRecipe
-from .table import (
-    ALONE,
-    FROZEN,
-    FROZEN_ROWS,
-    MIXED,
-    ROWS,
-    VARIANTS,
-    Column,
-    Figure,
-    Run,
-    difference,
-    figure,
-    finished_runs,
-)
+from .reported import ALONE, FROZEN, FROZEN_ROWS, MIXED, ROWS, VARIANTS, Column
+from .table import Figure, Run, difference, figure, finished_runs
 
 PAGE, DATA = "index.html", "study.json"
 COLUMNS: tuple[Column, ...] = (
@@ -96,9 +84,7 @@ def write_page(out: Path, folders: Folders) -> Path:
         "machine": f"{_processor()}, {platform.system()} {platform.machine()}",
         "versions": runs.versions(),
         "tables": tables,
-        "claims": {
-            variant: _claims(groups, variant) for variant in recipes.VARIANTS if variant in tables
-        },
+        "claims": {variant: _claims(groups, variant) for variant in recipes.VARIANTS if variant in tables},
         "frozen_heads": _frozen(groups),
         "data": [_describe(dataset) for dataset in _datasets(folders)],
     }

@@ -175,12 +175,14 @@ def _train_stage(
     # Heavy, and noisy on standard error: only once all input is known to be good.
     import keras
 
+    from .. import plots
     from ..batches import validation_arrays
     from ..finish import finish
     from ..fitting import Plan, fit
     from .batches import Examples, SpectrogramBatches
     from .learning_rate import Triangular
     from .network import alexnet, train_only
+    from .steps import steps
 
     keras.utils.set_random_seed(recipe.seed)
     model = alexnet(recipe.front_end, recipe.model, {head: len(names) for head, names in heads.items()})
@@ -212,6 +214,7 @@ def _train_stage(
     )
     validation = validation_arrays([check], manifest, own)
     rows = fit(model, Plan(stage.epochs, recipe.seed, batches, validation, stage.best), out, resume)
+    plots.mixing_steps(steps(examples, recipe, stage), out / "plots" / "mixing_steps.png")
     finish(out, recipe, manifest, corpus, rows)
     return out / runs.MODEL
 
