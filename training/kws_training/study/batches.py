@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from .augmentation import augmented
-from .features import Features
+from .examples import Batch, Examples
 from .mixing import draw_weights, fit_batch, fit_frames, mix
 from .recipe import StudyRecipe
 from .stages import Stage
-
-Batch = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Examples:
-    """One dataset's training split."""
-
-    features: Features
-    labels: NDArray[np.float32]
-    """One-hot, shape (clips, labels)."""
-    normalisation: Normalisation
-    frames: int
-    """Length to which every example is brought before it is augmented."""
-
-    def draw(self, indices: NDArray[np.int64], rng: np.random.Generator) -> tuple[Batch, Batch]:
-        """Normalised log-mels, shape (n, frames, mels), and labels, shape (n, labels)."""
-        clips = [fit_frames(self.features.clip(int(i))[None], self.frames, rng)[0] for i in indices]
-        return self.normalisation.apply(np.stack(clips)), self.labels[indices]
 
 
 class SpectrogramBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -47,24 +27,22 @@ class SpectrogramBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __init__(
         self,
-        speech: Examples | None,
-        scenes: Examples | None,
+        datasets: Mapping[str, Examples],
         recipe: StudyRecipe,
         stage: Stage,
         epoch: int,
     ) -> None:
-        """None is a dataset that is not used."""
+        """`datasets` by head: one to be trained on alone, or both."""
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
-        self._datasets = {KEYWORD_HEAD: speech, SCENE_HEAD: scenes}
+        self._datasets = datasets
         self._recipe = recipe
         self._stage = stage
         self._seed = [recipe.seed, stage.number, epoch]
         size = recipe.optimisation.batch_size
-        used = {name: dataset for name, dataset in self._datasets.items() if dataset is not None}
-        self._steps = max(math.ceil(len(dataset.labels) / size) for dataset in used.values())
+        self._steps = max(math.ceil(len(dataset.labels) / size) for dataset in datasets.values())
         self._plan = {
             name: self._batches(len(dataset.labels), size, number)
-            for number, (name, dataset) in enumerate(used.items())
+            for number, (name, dataset) in enumerate(datasets.items())
         }
 
     def _batches(self, count: int, size: int, number: int) -> list[NDArray[np.int64]]:
@@ -87,7 +65,6 @@ class SpectrogramBatches(keras.utils.PyDataset):  # type: ignore[misc]
         weights = dict.fromkeys(self._datasets, 1.0)
         for name, batches in self._plan.items():
             dataset = self._datasets[name]
-            assert dataset is not None  # noqa: S101  only used datasets have a plan
             batch, label = augmented(*dataset.draw(batches[index], rng), self._recipe.augmentation, rng)
             mels[name] = fit_frames(fit_batch(batch, size), frames, rng)
             labels[name] = fit_batch(label, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,6 +54,8 @@ def run_table(
         if (not only or row in only) and (variant != FROZEN or row in FROZEN_ROWS)
         for seed in range(1, seeds + 1)
     ]
+    # Each model's functions are traced anew, as they must be; TensorFlow would warn of it every time.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     for number, (row, variant, seed) in enumerate(jobs, start=1):
         folder = run_folder(out, variant, row, seed)
         told = f"{number}/{len(jobs)} {row}, {variant}, seed {seed}"

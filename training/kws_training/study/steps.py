@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .augmentation import augmented
-from .batches import Examples
+from .examples import Examples
 from .mixing import draw_weights, fit_frames, mix
 from .recipe import SpectrogramAugmentation, StudyRecipe
 from .stages import Stage
