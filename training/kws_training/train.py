@@ -19,6 +19,7 @@ from .corpus import Folders, check_keywords, keyword_labels, load_corpus
 from .examples import Examples
 from .first_manifest import first_manifest
 from .recipe import Recipe
+from .starting_point import take_weights
 from .test_sets import check_scenes, evaluation_sets, material, scene_backgrounds
 
 if TYPE_CHECKING:
@@ -68,36 +69,32 @@ def train(
     import keras
 
     from .batches import Batches, validation_arrays
+    from .devices import all_devices, divisible
     from .finish import finish
     from .fitting import Plan, fit
     from .network import residual_network
 
+    share_batches(recipe.optimisation.batch_size)
     keras.utils.set_random_seed(recipe.seed)
-    runs.begin(out, recipe, folders, manifest)
 
     def batches(epoch: int) -> Batches:
         return Batches(examples, recipe, manifest.normalisation, sizes, epoch)
 
-    model = residual_network(front_end, recipe.model, sizes)
-    _compile(model, recipe, len(batches(0)))
-    if start_from is not None and not resume:
-        _take_weights(model, runs.load_keras(start_from / runs.MODEL))
     mixed = {"scenes": scene_backgrounds(validation_corpus)}
     checks = evaluation_sets(held_out, mixed, [_VALIDATION_SNR_DB], front_end.clip_samples, recipe.seed)
     # Half of it clean words, half of it words over scenes.
     validation = validation_arrays(list(checks), manifest)
-    plan = Plan(recipe.optimisation.epochs, recipe.seed, batches, validation, KEYWORD_HEAD)
-    rows = fit(model, plan, out, resume)
+    with all_devices(recipe.optimisation.batch_size) as devices:
+        model = residual_network(front_end, recipe.model, sizes)
+        _compile(model, recipe, len(batches(0)))
+        if start_from is not None and not resume:
+            take_weights(model, start_from, manifest, whole=False)
+        runs.begin(out, recipe, folders, manifest)
+        validation = divisible(validation, devices)
+        plan = Plan(recipe.optimisation.epochs, recipe.seed, batches, validation, KEYWORD_HEAD)
+        rows = fit(model, plan, out, resume)
     finish(out, recipe, manifest, validation_corpus, rows)
     return out / runs.MODEL
-
-
-def _take_weights(model: keras.Model, donor: keras.Model) -> None:
-    donors = {layer.name: layer for layer in donor.layers}
-    for layer in model.layers:
-        other = donors.get(layer.name)
-        if other and [w.shape for w in layer.weights] == [w.shape for w in other.weights]:
-            layer.set_weights(other.get_weights())
 
 
 def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:

@@ -7,18 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kws_device.errors import InputError
-from kws_device.manifest import Manifest
-
 from .. import runs
 from ..corpus import Folders
+from ..starting_point import take_weights
 from ..test_sets import EvaluationSet, Material, clean_set, material, mel_set
 from .prepare import prepare, read_datasets, with_keywords
 from .recipe import FineTuningConfig, StudyRecipe
 from .stages import Stage, stage_of
 
 if TYPE_CHECKING:
-    import keras
+    pass
 
 
 def train(
@@ -89,6 +87,7 @@ def _train(
 
     from .. import plots
     from ..batches import validation_arrays
+    from ..devices import all_devices, divisible
     from ..finish import finish
     from ..fitting import Plan, fit
     from .batches import SpectrogramBatches
@@ -98,25 +97,27 @@ def _train(
 
     keras.utils.set_random_seed(recipe.seed)
     heads = {head: len(labels) for head, labels in manifest.labels.items()}
-    model = alexnet(recipe.front_end, recipe.model, heads)
-    if start_from is not None:
-        _take_weights(model, start_from, manifest)
-    train_only(model, stage.trained)
-    runs.begin(out, recipe, folders, manifest)
-    runs.remember_scene_normalisation(out, prepared.scene_normalisation)
 
     def batches(epoch: int) -> SpectrogramBatches:
         return SpectrogramBatches(prepared.examples, recipe, stage, epoch)
 
     rates = recipe.optimisation
     half_cycle = rates.half_cycle_epochs * len(batches(0))
-    model.compile(
-        keras.optimizers.Adam(Triangular(rates.learning_rate_min, rates.learning_rate_max, half_cycle)),
-        loss={head: keras.losses.CategoricalCrossentropy() for head in heads},
-        weighted_metrics={head: ["accuracy"] for head in heads},
-    )
     validation = validation_arrays([check], manifest, prepared.scene_normalisation)
-    rows = fit(model, Plan(stage.epochs, recipe.seed, batches, validation, stage.best), out, resume)
+    with all_devices(rates.batch_size) as devices:
+        model = alexnet(recipe.front_end, recipe.model, heads)
+        if start_from is not None:
+            take_weights(model, start_from, manifest, whole=True)
+        train_only(model, stage.trained)
+        model.compile(
+            keras.optimizers.Adam(Triangular(rates.learning_rate_min, rates.learning_rate_max, half_cycle)),
+            loss={head: keras.losses.CategoricalCrossentropy() for head in heads},
+            weighted_metrics={head: ["accuracy"] for head in heads},
+        )
+        runs.begin(out, recipe, folders, manifest)
+        runs.remember_scene_normalisation(out, prepared.scene_normalisation)
+        plan = Plan(stage.epochs, recipe.seed, batches, divisible(validation, devices), stage.best)
+        rows = fit(model, plan, out, resume)
     plots.mixing_steps(steps(prepared.examples, recipe, stage), out / "plots" / "mixing_steps.png")
     finish(out, recipe, manifest, corpus, rows)
     return out / runs.MODEL
@@ -128,24 +129,3 @@ def _validation_set(data: Material, stage: Stage, recipe: StudyRecipe) -> Evalua
     if min(stage.ratio) > 0:
         return mel_set(data, stage.ratio, length, recipe.seed)
     return clean_set(data, length, scenes_overlaid=recipe.normalisation.per_dataset)
-
-
-def _take_weights(model: keras.Model, run: Path, manifest: Manifest) -> None:
-    """All weights of another run. Raises InputError where its labels or its layers are not ours."""
-    _, other = runs.read_run(run)
-    for head, labels in manifest.labels.items():
-        theirs = other.labels.get(head, ())
-        if theirs != labels:
-            order = "in another order" if sorted(theirs) == sorted(labels) else "not these"
-            raise InputError(
-                f"{run}: its {head} labels are {order} ({', '.join(theirs[:5])}, ... against "
-                f"{', '.join(labels[:5])}, ...); start from a run on the same data"
-            )
-    donors = {layer.name: layer for layer in runs.load_keras(run / runs.MODEL).layers}
-    for layer in model.layers:
-        donor = donors.get(layer.name)
-        if donor is None or [w.shape for w in donor.weights] != [w.shape for w in layer.weights]:
-            raise InputError(
-                f"{run}: a run of another recipe, its {layer.name} is not ours; name another --from"
-            )
-        layer.set_weights(donor.get_weights())

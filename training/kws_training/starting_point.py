@@ -1,0 +1,52 @@
+"""Starting from another run's weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kws_device.errors import InputError
+from kws_device.manifest import Manifest
+
+from . import runs
+
+if TYPE_CHECKING:
+    import keras
+
+
+def take_weights(model: keras.Model, run: Path, manifest: Manifest, whole: bool) -> None:
+    """Another run's weights into a new model.
+
+    Args:
+        model: built, its layers named.
+        run: whose best model to take.
+        manifest: of the new model.
+        whole: everything must fit; otherwise other labels, and layers of other shapes, start anew.
+
+    Raises:
+        InputError: no run, labels in another order, or, where everything must fit, other labels or layers.
+    """
+    _, other = runs.read_run(run)
+    fresh = set()
+    for head, labels in manifest.labels.items():
+        known = other.labels.get(head, ())
+        if known != labels:
+            fresh.add(head)
+            same = sorted(known) == sorted(labels)
+            if whole or same:
+                raise InputError(
+                    f"{run}: its {head} labels are {'in another order' if same else 'not these'} "
+                    f"({', '.join(known[:5])}, ... against {', '.join(labels[:5])}, ...); "
+                    "start from a run on the same labels"
+                )
+    donors = {layer.name: layer for layer in runs.load_keras(run / runs.MODEL).layers}
+    for layer in model.layers:
+        theirs = donors[layer.name].get_weights() if layer.name in donors else None
+        ours = layer.get_weights()
+        fits = theirs is not None and [w.shape for w in theirs] == [w.shape for w in ours]
+        if fits and layer.name not in fresh:
+            layer.set_weights(theirs)
+        elif whole:
+            raise InputError(
+                f"{run}: a run of another recipe, its layer {layer.name} is not ours; name another --from"
+            )
