@@ -72,9 +72,7 @@ def train(
     from .devices import all_devices, divisible
     from .finish import finish
     from .fitting import Plan, fit
-    from .network import residual_network
 
-    share_batches(recipe.optimisation.batch_size)
     keras.utils.set_random_seed(recipe.seed)
 
     def batches(epoch: int) -> Batches:
@@ -85,8 +83,7 @@ def train(
     # Half of it clean words, half of it words over scenes.
     validation = validation_arrays(list(checks), manifest)
     with all_devices(recipe.optimisation.batch_size) as devices:
-        model = residual_network(front_end, recipe.model, sizes)
-        _compile(model, recipe, len(batches(0)))
+        model = compiled(recipe, sizes, len(batches(0)))
         if start_from is not None and not resume:
             take_weights(model, start_from, manifest, whole=False)
         runs.begin(out, recipe, folders, manifest)
@@ -97,9 +94,19 @@ def train(
     return out / runs.MODEL
 
 
-def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:
+def compiled(recipe: Recipe, labels: dict[str, int], steps: int) -> keras.Model:
+    """The recipe's network, ready to be fitted.
+
+    Args:
+        recipe: its model and its optimisation.
+        labels: number of labels by head.
+        steps: of an epoch.
+    """
     import keras
 
+    from .network import residual_network
+
+    model = residual_network(recipe.front_end, recipe.model, labels)
     plan = recipe.optimisation
     warmup = round(plan.warmup_share * plan.epochs * steps)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -117,6 +124,7 @@ def _compile(model: keras.Model, recipe: Recipe, steps: int) -> None:
         loss_weights={KEYWORD_HEAD: 1.0, SCENE_HEAD: plan.scene_loss_weight},
         weighted_metrics={KEYWORD_HEAD: ["accuracy"], SCENE_HEAD: ["accuracy"]},
     )
+    return model
 
 
 def statistics(examples: Examples, recipe: Recipe) -> Normalisation:

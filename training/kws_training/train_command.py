@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ _DATA = {
 def _train_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-train",
-        description="Train a keyword spotter. See also: kws-train evaluate --help, kws-train study --help",
+        description="Train a keyword spotter. See also kws-train evaluate, study and speed, each with --help.",
     )
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a name of --list or a TOML file")
     parser.add_argument("--list", action="store_true", help="show the recipes and leave")
@@ -78,6 +79,18 @@ def _study_parser() -> ArgumentParser:
     return parser
 
 
+def _speed_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="kws-train speed",
+        description="Whether training waits for its data: the input pipeline against the model's step.",
+    )
+    parser.add_argument("recipe", metavar="RECIPE", help="a name of --list or a TOML file")
+    parser.add_argument("--variant", choices=recipes.VARIANTS, help="of the study's recipes (documented)")
+    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="for each measurement (10)")
+    parser.add_argument("--json", action="store_true", help="the figures on stdout")
+    return parser
+
+
 def _evaluate_parser() -> ArgumentParser:
     parser = ArgumentParser(prog="kws-train evaluate", description="Accuracy of a run's Keras model.")
     parser.add_argument("run", type=Path, metavar="RUN")
@@ -94,6 +107,8 @@ def main(argv: list[str] | None = None) -> int:
         return _evaluate(arguments[1:])
     if arguments[:1] == ["study"]:
         return _study(arguments[1:])
+    if arguments[:1] == ["speed"]:
+        return _speed(arguments[1:])
     options = _train_parser().parse_args(arguments)
     if options.list:
         for name in recipes.names():
@@ -159,6 +174,22 @@ def _study(arguments: list[str]) -> int:
         options.epochs,
     )
     print(f"written: {page}", file=sys.stderr)
+    return 0
+
+
+def _speed(arguments: list[str]) -> int:
+    options = _speed_parser().parse_args(arguments)
+    recipe = recipes.load(options.recipe, variant=options.variant)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+    from .pipeline_speed import measure
+
+    rates = measure(recipe, options.seconds)
+    if options.json:
+        print(json.dumps({f"{what}_examples_per_s": round(rate, 1) for what, rate in rates.items()}))
+    else:
+        for what, rate in rates.items():
+            print(f"{what:9} {rate:8.0f} examples/s, {rate / rates['step']:.2f} of the step's")
     return 0
 
 

@@ -16,6 +16,9 @@ from .recipe import FineTuningConfig, StudyRecipe
 from .stages import Stage, stage_of
 
 if TYPE_CHECKING:
+    import keras
+
+if TYPE_CHECKING:
     pass
 
 
@@ -91,8 +94,6 @@ def _train(
     from ..finish import finish
     from ..fitting import Plan, fit
     from .batches import SpectrogramBatches
-    from .learning_rate import Triangular
-    from .network import alexnet, train_only
     from .steps import steps
 
     keras.utils.set_random_seed(recipe.seed)
@@ -101,19 +102,11 @@ def _train(
     def batches(epoch: int) -> SpectrogramBatches:
         return SpectrogramBatches(prepared.examples, recipe, stage, epoch)
 
-    rates = recipe.optimisation
-    half_cycle = rates.half_cycle_epochs * len(batches(0))
     validation = validation_arrays([check], manifest, prepared.scene_normalisation)
-    with all_devices(rates.batch_size) as devices:
-        model = alexnet(recipe.front_end, recipe.model, heads)
+    with all_devices(recipe.optimisation.batch_size) as devices:
+        model = compiled(recipe, heads, len(batches(0)))
         if start_from is not None:
             take_weights(model, start_from, manifest, whole=True)
-        train_only(model, stage.trained)
-        model.compile(
-            keras.optimizers.Adam(Triangular(rates.learning_rate_min, rates.learning_rate_max, half_cycle)),
-            loss={head: keras.losses.CategoricalCrossentropy() for head in heads},
-            weighted_metrics={head: ["accuracy"] for head in heads},
-        )
         runs.begin(out, recipe, folders, manifest)
         runs.remember_scene_normalisation(out, prepared.scene_normalisation)
         plan = Plan(stage.epochs, recipe.seed, batches, divisible(validation, devices), stage.best)
@@ -121,6 +114,31 @@ def _train(
     plots.mixing_steps(steps(prepared.examples, recipe, stage), out / "plots" / "mixing_steps.png")
     finish(out, recipe, manifest, corpus, rows)
     return out / runs.MODEL
+
+
+def compiled(recipe: StudyRecipe, labels: dict[str, int], steps: int) -> keras.Model:
+    """The study's network, ready to be fitted: frozen are the parts that the recipe's last stage leaves.
+
+    Args:
+        recipe: its model and its optimisation.
+        labels: number of labels by head.
+        steps: of an epoch.
+    """
+    import keras
+
+    from .learning_rate import Triangular
+    from .network import alexnet, train_only
+
+    model = alexnet(recipe.front_end, recipe.model, labels)
+    train_only(model, stage_of(recipe).trained)
+    rates = recipe.optimisation
+    rate = Triangular(rates.learning_rate_min, rates.learning_rate_max, rates.half_cycle_epochs * steps)
+    model.compile(
+        keras.optimizers.Adam(rate),
+        loss={head: keras.losses.CategoricalCrossentropy() for head in labels},
+        weighted_metrics={head: ["accuracy"] for head in labels},
+    )
+    return model
 
 
 def _validation_set(data: Material, stage: Stage, recipe: StudyRecipe) -> EvaluationSet:
