@@ -107,7 +107,7 @@ def study_curves(
         epochs = [row["epoch"] for row in rows]
         for axis, key in ((keyword, "val_keyword_accuracy"), (scene, "val_scene_accuracy"), (loss, "loss")):
             if key in rows[0]:
-                axis.plot(epochs, [row[key] for row in rows], label=name)
+                axis.plot(epochs, [row[key] for row in rows], marker=".", label=name)
     longest = max((len(rows), name) for name, rows in histories.items())[1]
     low, high, half_cycle = rates[longest]
     ends = np.arange(0, len(histories[longest]) + half_cycle / 2, half_cycle)

@@ -28,7 +28,7 @@ _DATA = {
 def _train_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-train",
-        description="Train a keyword spotter. See also kws-train evaluate, study and speed, each with --help.",
+        description="Train a keyword spotter. See also kws-train evaluate, study and speed.",
     )
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a name of --list or a TOML file")
     parser.add_argument("--list", action="store_true", help="show the recipes and leave")
