@@ -25,7 +25,8 @@ def test_a_sound_dataset_has_counts_and_no_leaks(command, tmp_path):
     assert found["leaks"] == []
     assert {problem["kind"] for problem in found["problems"]} == {"short"}
     assert len(found["problems"]) == 15
-    assert (tmp_path / "plots" / "class_counts.png").stat().st_size > 5000
+    for name in ("class_counts", "shared_sources"):
+        assert (tmp_path / "plots" / f"{name}.png").stat().st_size > 5000
 
 
 def test_every_layout_is_recognised(command, tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 from kws_device.command import ArgumentParser, run
 
 from .check import check
-from .layouts import PUBLISHED, read_dataset
+from .layouts import FOLDS, PUBLISHED, read_dataset
 from .published import DATASETS
 
 _EXAMPLES = 5
@@ -24,7 +24,13 @@ def _parser() -> ArgumentParser:
     checking = commands.add_parser("check", help="count clips, find problems and leaks between splits")
     checking.add_argument("folder", type=Path, metavar="DIR")
     checking.add_argument("--json", action="store_true", help="everything, on stdout")
-    checking.add_argument("--plots", type=Path, metavar="DIR", help="write a picture of the class counts")
+    checking.add_argument("--plots", type=Path, metavar="DIR", help="write pictures of counts and leaks")
+    checking.add_argument(
+        "--folds",
+        choices=FOLDS,
+        default="documented",
+        help="of UrbanSound8K, as the study's text or its code",
+    )
     fetching = commands.add_parser("download", help="fetch a published dataset, verified, into a new folder")
     fetching.add_argument(
         "name",
@@ -58,11 +64,13 @@ def _describe(report: dict[str, Any]) -> str:
 
 
 def _check(options: argparse.Namespace) -> None:
-    report = check(read_dataset(options.folder))
+    dataset = read_dataset(options.folder, options.folds)
+    report = check(dataset)
     if options.plots is not None:
-        from .plots import class_counts
+        from .plots import class_counts, shared_sources
 
         class_counts(report["splits"], options.plots / "class_counts.png")
+        shared_sources(dataset.clips, options.plots / "shared_sources.png")
     if options.json:
         print(json.dumps(report, ensure_ascii=False))
     else:

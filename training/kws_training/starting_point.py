@@ -14,6 +14,33 @@ if TYPE_CHECKING:
     import keras
 
 
+def check_labels(run: Path, manifest: Manifest, whole: bool) -> list[str]:
+    """The heads that start anew because the other run's have other labels.
+
+    Args:
+        run: to start from.
+        manifest: of the new model.
+        whole: whether all labels must be the same.
+
+    Raises:
+        InputError: no run, labels in another order, or other labels where they must be the same.
+    """
+    _, other = runs.read_run(run)
+    fresh = []
+    for head, labels in manifest.labels.items():
+        known = other.labels.get(head, ())
+        if known != labels:
+            same = sorted(known) == sorted(labels)
+            if whole or same:
+                raise InputError(
+                    f"{run}: its {head} labels are {'in another order' if same else 'not these'} "
+                    f"({', '.join(known[:5])}, ... against {', '.join(labels[:5])}, ...); "
+                    "start from a run on the same labels"
+                )
+            fresh.append(head)
+    return fresh
+
+
 def take_weights(model: keras.Model, run: Path, manifest: Manifest, whole: bool) -> None:
     """Another run's weights into a new model.
 
@@ -24,21 +51,9 @@ def take_weights(model: keras.Model, run: Path, manifest: Manifest, whole: bool)
         whole: everything must fit; otherwise other labels, and layers of other shapes, start anew.
 
     Raises:
-        InputError: no run, labels in another order, or, where everything must fit, other labels or layers.
+        InputError: as `check_labels`, or other layers where everything must fit.
     """
-    _, other = runs.read_run(run)
-    fresh = set()
-    for head, labels in manifest.labels.items():
-        known = other.labels.get(head, ())
-        if known != labels:
-            fresh.add(head)
-            same = sorted(known) == sorted(labels)
-            if whole or same:
-                raise InputError(
-                    f"{run}: its {head} labels are {'in another order' if same else 'not these'} "
-                    f"({', '.join(known[:5])}, ... against {', '.join(labels[:5])}, ...); "
-                    "start from a run on the same labels"
-                )
+    fresh = check_labels(run, manifest, whole)
     donors = {layer.name: layer for layer in runs.load_keras(run / runs.MODEL).layers}
     for layer in model.layers:
         theirs = donors[layer.name].get_weights() if layer.name in donors else None

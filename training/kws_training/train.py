@@ -19,7 +19,7 @@ from .corpus import Folders, check_keywords, keyword_labels, load_corpus
 from .examples import Examples
 from .first_manifest import first_manifest
 from .recipe import Recipe
-from .starting_point import take_weights
+from .starting_point import check_labels, take_weights
 from .test_sets import check_scenes, evaluation_sets, material, scene_backgrounds
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ def train(
     held_out = material(validation_corpus, front_end.clip_samples)
     manifest = first_manifest(recipe, folders, heads, statistics(examples, recipe))
     check_scenes(validation_corpus, manifest)
+
+    if start_from is not None:
+        check_labels(start_from, manifest, whole=False)
 
     # Heavy, and noisy on standard error: only once all input is known to be good.
     import keras

@@ -58,7 +58,7 @@ def run_table(
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     for number, (row, variant, seed) in enumerate(jobs, start=1):
         folder = run_folder(out, variant, row, seed)
-        told = f"{number}/{len(jobs)} {row}, {variant}, seed {seed}"
+        told = f"{number} of {len(jobs)}: {row}, {variant}, seed {seed}"
         if runs.is_finished(folder):
             print(
                 f"{told}: done before, with {len(runs.read_history(folder / runs.HISTORY))} epochs",

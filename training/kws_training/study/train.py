@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .. import runs
 from ..corpus import Folders
-from ..starting_point import take_weights
+from ..starting_point import check_labels, take_weights
 from ..test_sets import EvaluationSet, Material, clean_set, material, mel_set
 from .prepare import prepare, read_datasets, with_keywords
 from .recipe import FineTuningConfig, StudyRecipe
@@ -52,7 +52,6 @@ def train(
     *before, _ = _runs_in_turn(recipe, out, start_from)
     for earlier, folder in before:
         if not runs.is_finished(folder):
-            print(f"{folder}: to be trained first", file=sys.stderr)
             _train(earlier, folders, folder, cache, (folder / runs.CHECKPOINT).is_file(), start_from)
         start_from = folder
     if before and not (out / runs.CHECKPOINT).is_file():
@@ -84,6 +83,10 @@ def _train(
     stage = stage_of(recipe)
     data = material(corpus, recipe.front_end.clip_samples)
     check = _validation_set(data, stage, recipe)
+
+    if start_from is not None:
+        check_labels(start_from, manifest, whole=True)
+    print(f"training {recipe.name}, {recipe.variant}: {out}", file=sys.stderr)
 
     # Heavy, and noisy on standard error: only once all input is known to be good.
     import keras
