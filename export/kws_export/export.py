@@ -18,6 +18,7 @@ from kws_device.model_file import ModelFile
 from kws_training import runs
 from kws_training.corpus import Folders, load_corpus
 from kws_training.evaluation import engine_predictor, keras_predictor
+from kws_training.recipes import folds
 from kws_training.test_sets import EvaluationSet, evaluation_sets, material, scene_backgrounds
 
 from . import parity, tflite
@@ -54,8 +55,8 @@ def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[
     folders = runs.recall_folders(run, **given)
     _check_writable(out)
     rate = recipe.front_end.sample_rate_hz
-    sample = load_corpus(folders, recipe.keywords, rate, "train", at_most=_CALIBRATION_CLIPS)
-    sets = _validation_sets(folders, manifest)
+    sample = load_corpus(folders, recipe.keywords, rate, "train", _CALIBRATION_CLIPS, folds(recipe))
+    sets = _validation_sets(folders, manifest, folds(recipe))
     # Heavy, and noisy on standard error: only once all input is known to be good.
     model = runs.load_keras(run / runs.MODEL)
     windows = calibration_windows(sample, recipe, manifest)
@@ -103,9 +104,9 @@ def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[
     return report
 
 
-def _validation_sets(folders: Folders, manifest: Manifest) -> list[EvaluationSet]:
+def _validation_sets(folders: Folders, manifest: Manifest, folds: str) -> list[EvaluationSet]:
     keywords, front_end = manifest.keywords, manifest.front_end
-    corpus = load_corpus(folders, keywords, front_end.sample_rate_hz, "validation")
+    corpus = load_corpus(folders, keywords, front_end.sample_rate_hz, "validation", folds=folds)
     data = material(corpus, front_end.clip_samples)
     mixed = {"scenes": scene_backgrounds(corpus)}
     seed = manifest.recipe["seed"]

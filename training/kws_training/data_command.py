@@ -29,7 +29,7 @@ def _parser() -> ArgumentParser:
         "--folds",
         choices=FOLDS,
         default="documented",
-        help="of UrbanSound8K, as the study's text or its code",
+        help="of UrbanSound8K, by the study's text or code",
     )
     fetching = commands.add_parser("download", help="fetch a published dataset, verified, into a new folder")
     fetching.add_argument(

@@ -10,7 +10,7 @@ from kws_device import atomic
 from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 
-from . import plots, runs
+from . import plots, recipes, runs
 from .corpus import Corpus, Folders, load_corpus
 from .evaluation import Judgement, judge_set, keras_predictor
 from .figures import figures
@@ -68,9 +68,8 @@ def evaluate(run: Path, folders: Folders, split: str, snrs_db: Sequence[float] =
         InputError: no run, no such split, or scenes that the model does not know.
     """
     recipe, manifest = runs.read_run(run)
-    folds = recipe.data.folds if isinstance(recipe, StudyRecipe) else "documented"
     rate = manifest.front_end.sample_rate_hz
-    corpus = load_corpus(folders, manifest.keywords, rate, split, folds=folds)
+    corpus = load_corpus(folders, manifest.keywords, rate, split, folds=recipes.folds(recipe))
     check_scenes(corpus, manifest)
     if not any(
         r.label in labels for r in corpus.speech + corpus.scenes for labels in manifest.labels.values()

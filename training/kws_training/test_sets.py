@@ -231,5 +231,5 @@ def evaluation_sets(
     """Clean, then the words over each kind of background at each signal-to-noise ratio, one at a time."""
     yield clean_set(data, length)
     for name, recordings in backgrounds.items():
-        for snr_db in snrs_db:
+        for snr_db in snrs_db if data.words and recordings else ():
             yield waveform_set(data.words, recordings, name, snr_db, length, seed)

@@ -86,6 +86,11 @@ def with_epochs(recipe: AnyRecipe, epochs: int) -> AnyRecipe:
     )
 
 
+def folds(recipe: AnyRecipe) -> str:
+    """By which of `layouts.FOLDS` a recipe splits UrbanSound8K."""
+    return recipe.data.folds if isinstance(recipe, StudyRecipe) else "documented"
+
+
 def override(text: str) -> tuple[str, Any]:
     """KEY=VALUE of the command line, the value in TOML; a bare word is a string.
 
