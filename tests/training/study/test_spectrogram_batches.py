@@ -11,7 +11,8 @@ import pytest
 
 from kws_device.front_end import Normalisation
 from kws_training import recipes
-from kws_training.study.batches import Examples, SpectrogramBatches
+from kws_training.study.batches import SpectrogramBatches
+from kws_training.study.examples import Examples
 from kws_training.study.features import Features
 from kws_training.study.stages import stage_of
 
@@ -38,7 +39,9 @@ def dataset(count, frames=FRAMES, first=1.0, mean=0.0, std=1.0):
 
 
 def epoch(speech, scenes, recipe, number=0, stage=None):
-    batches = SpectrogramBatches(speech, scenes, recipe, stage or stage_of(recipe), number)
+    given = {"keyword": speech, "scene": scenes}
+    datasets = {head: dataset for head, dataset in given.items() if dataset is not None}
+    batches = SpectrogramBatches(datasets, recipe, stage or stage_of(recipe), number)
     return [batches[i] for i in range(len(batches))]
 
 
@@ -101,7 +104,8 @@ def test_the_same_epoch_is_the_same_to_the_last_byte_and_any_other_is_another():
 
 def test_a_batch_does_not_depend_on_those_before_it():
     full = recipes.load("run6", {"optimisation.batch_size": SIZE})
-    batches = SpectrogramBatches(dataset(12), dataset(7, SCENE_FRAMES), full, stage_of(full), 3)
+    datasets = {"keyword": dataset(12), "scene": dataset(7, SCENE_FRAMES)}
+    batches = SpectrogramBatches(datasets, full, stage_of(full), 3)
     late = batches[2]
     assert content([late]) == content([epoch(dataset(12), dataset(7, SCENE_FRAMES), full, 3)[2]])
 
