@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kws_training.evaluation import Judgement
@@ -56,6 +56,7 @@ def test_by_single_clips_the_interval_is_that_of_a_binomial_share():
     assert (low, high) == (pytest.approx(0.8 - half, abs=0.004), pytest.approx(0.8 + half, abs=0.004))
 
 
+@settings(deadline=None)
 @given(COUNTS, st.integers(0, 100))
 def test_an_interval_lies_between_the_worst_and_the_best_speaker_and_repeats(counts, seed):
     low, high = ci95(counts, seed)
@@ -64,11 +65,13 @@ def test_an_interval_lies_between_the_worst_and_the_best_speaker_and_repeats(cou
     assert ci95(dict(reversed(counts.items())), seed) == (low, high)
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_two_models_that_answer_alike_do_not_differ_at_all(counts):
     assert difference_ci95(counts, dict(reversed(counts.items()))) == (0, 0)
 
 
+@settings(deadline=None)
 @given(COUNTS, st.data())
 def test_a_difference_the_other_way_round_is_its_negative(counts, data):
     others = {who: (data.draw(st.integers(0, n)), n) for who, (_, n) in sorted(counts.items())}

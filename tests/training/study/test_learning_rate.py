@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kws_training.study.learning_rate import Triangular
@@ -24,6 +24,7 @@ def test_the_rate_rises_to_its_highest_in_half_a_cycle_and_falls_back_in_as_many
         assert rate(schedule, step) == pytest.approx(expected, rel=1e-4), step
 
 
+@settings(deadline=None)
 @given(st.floats(1, 3000), st.integers(0, 100_000))
 def test_it_is_a_triangle_at_every_step(half_cycle, step):
     expected = np.interp(step % (2 * half_cycle), [0, half_cycle, 2 * half_cycle], [LOW, HIGH, LOW])
@@ -33,6 +34,7 @@ def test_it_is_a_triangle_at_every_step(half_cycle, step):
     )
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500), st.integers(0, 2000), st.integers(0, 20))
 def test_it_repeats_itself(half_cycle, step, cycles):
     schedule = Triangular(LOW, HIGH, half_cycle)

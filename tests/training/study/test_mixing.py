@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kws_training.study.mixing import draw_weights, fit_batch, fit_frames, mirrored, mix
@@ -18,6 +18,7 @@ def numbered(n, t, mels=3):
     return (frames + np.zeros(mels)).astype(np.float32)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(1, 300))
 def test_a_shorter_batch_is_continued_as_numpy_reflects(count, length):
     batch = np.random.default_rng(count).standard_normal((count, 2, 3)).astype(np.float32)
@@ -25,12 +26,14 @@ def test_a_shorter_batch_is_continued_as_numpy_reflects(count, length):
     assert np.array_equal(fit_batch(batch, length), padded[:length])
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(0, 60), st.integers(0, 60))
 def test_reflection_goes_on_at_both_ends_however_far(count, before, after):
     index = np.arange(-before, count + after)
     assert np.array_equal(mirrored(index, count), np.pad(np.arange(count), (before, after), mode="reflect"))
 
 
+@settings(deadline=None)
 @given(SHARES, SHARES, SHARES, st.integers(0, 10**6))
 def test_documented_weights_keep_their_sum_and_as_run_both_get_the_same_k(first, second, randomness, seed):
     for opposite in (True, False):
@@ -41,6 +44,7 @@ def test_documented_weights_keep_their_sum_and_as_run_both_get_the_same_k(first,
         assert a + b == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(SHARES, SHARES, st.booleans(), st.integers(0, 10**6))
 def test_without_randomness_the_weights_are_the_ratio_to_the_last_bit(first, second, opposite, seed):
     weights = draw_weights((first, second), 0.0, opposite, np.random.default_rng(seed))
@@ -56,6 +60,7 @@ def test_k_is_as_likely_anywhere_between_its_ends(opposite):
     assert counts.min() > 400
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 40), st.integers(1, 40), st.integers(0, 10**6))
 def test_a_longer_example_is_cut_to_a_stretch_of_itself_and_a_shorter_one_is_mirrored(n, t, frames, seed):
     batch = numbered(n, t)
@@ -99,6 +104,7 @@ def test_fitting_leaves_the_batch_as_it_was():
     assert np.array_equal(batch, numbered(4, 7))
 
 
+@settings(deadline=None)
 @given(st.floats(-1, 2), st.floats(-1, 2), st.integers(0, 10**6))
 def test_a_mixture_is_the_weighted_sum(first, second, seed):
     a, b, c = np.random.default_rng(seed).standard_normal((3, 2, 5, 4)).astype(np.float32)
@@ -116,6 +122,7 @@ def cross_entropy(logits, labels):
     return -(labels * (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))).sum(axis=1)
 
 
+@settings(deadline=None)
 @given(st.floats(-0.2, 1.4), st.integers(0, 10**6))
 def test_scaling_labels_is_scaling_the_loss_and_its_gradient(weight, seed):
     """Why a weight in front of the loss does what the study did with labels."""

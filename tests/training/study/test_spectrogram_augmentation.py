@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kws_training.study.augmentation import augmented, erased, flipped, mixup, moved
@@ -68,6 +68,7 @@ def test_the_same_generator_gives_the_same_batch_and_another_one_another():
     assert not np.array_equal(one[0], other[0])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_only_one_rectangle_of_the_allowed_size_is_erased(seed):
     batch, _ = drawn(6, seed)
@@ -99,6 +100,7 @@ def test_rectangles_are_large_and_small_tall_and_wide_and_anywhere():
     assert mask.any(axis=(0, 2)).all()
 
 
+@settings(deadline=None)
 @given(st.floats(0.05, 0.95), st.integers(0, 10**6))
 def test_about_the_share_of_examples_is_erased_and_flipped(share, seed):
     batch, _ = drawn(1000, frames=12, mels=5)
@@ -125,6 +127,7 @@ def test_digital_silence_stays_as_silent_when_it_is_erased():
     assert np.array_equal(erased(batch, 1.0, AREA, ASPECT, np.random.default_rng(0)), batch)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.floats(0, 1), st.integers(0, 10**6))
 def test_a_moved_example_goes_on_with_its_edge_and_not_further_than_its_share(frames, share, seed):
     batch, _ = drawn(4, seed, frames, 3)
@@ -150,6 +153,7 @@ def test_flipping_reverses_time_and_twice_is_nothing():
     assert np.array_equal(flipped(once, 1.0, np.random.default_rng(1)), batch)
 
 
+@settings(deadline=None)
 @given(st.floats(0.05, 5), st.integers(1, 12), st.integers(0, 10**6))
 def test_mixup_blends_pairs_and_their_labels_by_the_same_weight(alpha, n, seed):
     batch, labels = drawn(n, seed, 6, 4)
