@@ -12,7 +12,6 @@ from helpers import one_line_refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_benchmarks.intervals import ci95
 from kws_benchmarks.robustness import balanced
 from kws_device import Spotter
 from kws_training.test_sets import Item
@@ -106,17 +105,6 @@ def test_what_is_not_given_is_not_judged(command, tmp_path):
     (clean,) = json.loads((tmp_path / "out" / "robustness.json").read_text())["sets"]
     assert set(clean) == {"set", "kind", "keyword"}
     assert clean["keyword"]["n"] == 18 + 2 * 2
-
-
-def test_an_interval_by_speakers_is_wider_than_one_by_clips():
-    rng = np.random.default_rng(0)
-    by_speaker = rng.random(40) < 0.8
-    correct = np.repeat(by_speaker, 10)
-    speakers = [str(i) for i in np.repeat(np.arange(40), 10)]
-    clips = [str(i) for i in range(400)]
-    wide, narrow = ci95(correct, speakers), ci95(correct, clips)
-    assert wide[1] - wide[0] > 2 * (narrow[1] - narrow[0])
-    assert wide[0] < correct.mean() < wide[1]
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=60), st.integers(1, 70))

@@ -90,6 +90,31 @@ def test_urbansound8k_is_split_by_the_documented_folds(tmp_path):
     assert {clip.path.parent.name for clip in dataset.split("test")} == {"fold6"}
 
 
+def folds_by_split(dataset):
+    return {
+        split: sorted({int(clip.path.parent.name.removeprefix("fold")) for clip in dataset.split(split)})
+        for split in ("train", "validation", "test")
+    }
+
+
+def test_urbansound8ks_folds_as_documented_and_as_the_studys_code_took_them(tmp_path):
+    folder = trees.urbansound8k(tmp_path)
+    documented, as_run = (read_dataset(folder, folds) for folds in ("documented", "as-run"))
+    assert documented == read_dataset(folder)
+    assert folds_by_split(documented) == {"train": [1, 2, 3, 4, 7, 8, 9, 10], "validation": [5], "test": [6]}
+    assert folds_by_split(as_run) == {"train": [1, 2, 3, 6, 7, 8, 9], "validation": [4], "test": [5]}
+    assert not any(clip.path.parent.name == "fold10" for clip in as_run.split("all"))
+
+
+def test_a_row_of_urbansound8k_whose_clip_is_missing_is_named(tmp_path):
+    folder = trees.urbansound8k(tmp_path)
+    gone = folder / "audio" / "fold7" / "7003-3-0-0.wav"
+    gone.unlink()
+    for folds in ("documented", "as-run"):
+        with pytest.raises(InputError, match=r"fold7/7003-3-0-0\.wav: listed in .*UrbanSound8K\.csv but"):
+            read_dataset(folder, folds)
+
+
 def test_own_words_are_split_by_a_hash_of_the_name_up_to_the_first_underscore(tmp_path):
     for speaker in range(60):
         for take in range(3):
