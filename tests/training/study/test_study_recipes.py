@@ -131,9 +131,22 @@ def test_as_run_differs_in_exactly_what_the_report_lists(row):
 def test_each_deviation_can_be_switched_alone(row):
     documented, as_run = recipes.load(row), recipes.load(row, variant="as-run")
     for key, value in DEVIATIONS[row].items():
-        assert differences(documented, recipes.load(row, {key: value})) == {key: value}
+        if key != "model.pool_padding":
+            assert differences(documented, recipes.load(row, {key: value})) == {key: value}
         back = flat(plain(documented))[key]
-        assert differences(as_run, recipes.load(row, {key: back}, "as-run")) == {key: back}
+        if key != "front_end.hop_ms":
+            assert differences(as_run, recipes.load(row, {key: back}, "as-run")) == {key: back}
+
+
+@pytest.mark.parametrize(
+    ("variant", "change"),
+    [("documented", {"model.pool_padding": "valid"}), ("as-run", {"front_end.hop_ms": 10.0})],
+)
+def test_a_second_with_too_few_frames_for_the_last_pool_is_refused_by_the_name_of_the_setting(
+    variant, change
+):
+    with pytest.raises(InputError, match=r"pool_padding: `valid` leaves nothing of 101 frames.*set it to"):
+        recipes.load("run5", change, variant)
 
 
 @pytest.mark.parametrize("variant", recipes.VARIANTS)
@@ -258,13 +271,11 @@ def test_a_value_that_makes_no_run_is_refused(change, words):
         recipes.load("run5", change)
 
 
-@pytest.mark.xfail(reason="TypeError: a list cannot be looked up among the schemes", strict=True)
 def test_a_scheme_that_is_no_word_is_refused():
     with pytest.raises(InputError, match="scheme"):
         recipes.load("run5", {"scheme": ["waveform"]})
 
 
-@pytest.mark.xfail(reason="only mixing.ratio is looked at", strict=True)
 @pytest.mark.parametrize(
     "change",
     [{"evaluation.ratio": [1.0]}, {"evaluation.ratio": []}, {"evaluation.randomness": -0.2}],
@@ -275,13 +286,11 @@ def test_a_mixed_evaluation_that_cannot_be_made_is_refused(change):
         recipes.load("run5", change)
 
 
-@pytest.mark.xfail(reason="as documented, without a word", strict=True)
 def test_a_variant_that_nobody_knows_is_refused():
     with pytest.raises(InputError, match="as-ran"):
         recipes.load("run5", variant="as-ran")
 
 
-@pytest.mark.xfail(reason="a head on whose data the recipe does not train is a KeyError later", strict=True)
 @pytest.mark.parametrize("row", ["base-usd", "run5"])
 def test_a_head_without_data_to_train_it_is_refused(row):
     with pytest.raises(InputError, match="ratio"):

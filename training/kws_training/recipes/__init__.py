@@ -51,6 +51,8 @@ def load(name: str, overrides: dict[str, Any] | None = None, variant: str | None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not TOML ({error})") from error
     deviations = data.pop(_DEVIATIONS, None)
+    if variant not in (None, *VARIANTS):
+        raise InputError(f"{variant}: no variant of a recipe; those are {', '.join(VARIANTS)}")
     if variant is not None and deviations is None:
         raise InputError(f"{name}: has no variants; leave out --variant")
     changes = (deviations if variant == "as-run" else {}) | (overrides or {})
@@ -63,7 +65,7 @@ def load(name: str, overrides: dict[str, Any] | None = None, variant: str | None
             raise InputError(f"{key}: no such key in recipe {name}")
         table[last] = value
     scheme = data.get("scheme")
-    if scheme not in _SCHEMES:
+    if not isinstance(scheme, str) or scheme not in _SCHEMES:
         raise InputError(f"{path}: scheme {scheme!r} is not one of {', '.join(_SCHEMES)}")
     return build(_SCHEMES[scheme], data, str(path))
 

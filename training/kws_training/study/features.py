@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ _FRAMES = "frames.f32"
 _ENDS = "ends.npy"
 _AT_ONCE = 256
 _LITTLE = 0.25
+_TEMPORARY = ".features-"
+_ABANDONED_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def features(
     """The log-mels of clips, from the cache where the very same files were seen with this front end.
 
     Args:
-        clips: in the order of the result.
+        clips: at least one, in the order of the result.
         front_end: how they are computed.
         at_least_ms: shorter clips are centred in zeros.
         cache: folder of all caches.
@@ -80,36 +84,69 @@ def features(
         InputError: a clip that cannot be read or is empty, or no room for the cache; nothing is left then.
     """
     folder = cache / _key(clips, front_end, at_least_ms)
-    if not folder.is_dir():
+    found = _opened(folder, front_end.mels)
+    if found is None:
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=".features-", dir=cache))
+            _clear(cache)
+            temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=cache))
         except OSError as error:
             raise InputError(
-                f"{cache}: cannot be written ({error.strerror}); name a folder with --cache"
+                f"{cache}: cannot be written ({error.strerror}); name another folder with --cache"
             ) from error
         try:
             _compute(clips, front_end, at_least_ms, temporary, what)
-            # Another process may have been quicker with the same; then its features serve.
-            if not folder.is_dir():
-                temporary.rename(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # what a power cut left of it
+            # Where another process was quicker with the same, its features serve.
+            with contextlib.suppress(FileExistsError):
+                _rename(temporary, folder)
         except OSError as error:
             raise InputError(
-                f"{cache}: no room for the features of {len(clips)} clips ({error.strerror}); "
+                f"{cache}: no room for the features of {len(clips)} clips ({error.strerror or error}); "
                 "make room, or name another folder with --cache"
             ) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    ends = np.load(folder / _ENDS, allow_pickle=False)
-    frames = np.memmap(folder / _FRAMES, np.float32, "r", shape=(int(ends[-1]), front_end.mels))
-    return Features(frames, ends)
+        found = _opened(folder, front_end.mels)
+        assert found is not None  # noqa: S101  it was written whole
+    return found
+
+
+def _clear(cache: Path) -> None:
+    """Remove what killed processes left half-written: it is of no use, and large."""
+    for path in cache.glob(f"{_TEMPORARY}*"):
+        if time.time() - path.stat().st_mtime > _ABANDONED_S:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _opened(folder: Path, mels: int) -> Features | None:
+    """The features in a folder of the cache; None where there are none, or not all of them."""
+    try:
+        ends = np.load(folder / _ENDS, allow_pickle=False)
+        frames = np.memmap(folder / _FRAMES, np.float32, "r").reshape(-1, mels)
+    except (OSError, ValueError, EOFError):
+        return None
+    return Features(frames, ends) if len(ends) and ends[-1] == len(frames) else None
+
+
+def _rename(temporary: Path, folder: Path) -> None:
+    """Raises FileExistsError where `folder` is there and not empty, on every system."""
+    try:
+        temporary.rename(folder)
+    except OSError as error:
+        if folder.is_dir():
+            raise FileExistsError(str(folder)) from error
+        raise
 
 
 def _key(clips: Sequence[Clip], front_end: MelConfig, at_least_ms: float) -> str:
     """A name that changes with the front end, and with any file's place, size or time of change."""
     files = []
     for clip in clips:
-        status = clip.path.stat()
+        try:
+            status = clip.path.stat()
+        except OSError as error:
+            raise InputError(f"{clip.path}: cannot be read ({error.strerror}); copy it again") from error
         files.append([str(clip.path.resolve()), status.st_size, status.st_mtime_ns])
     text = json.dumps([_VERSION, plain(front_end), at_least_ms, files])
     return hashlib.sha256(text.encode()).hexdigest()[:32]

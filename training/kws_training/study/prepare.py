@@ -138,7 +138,10 @@ def _labels(recipe: StudyRecipe, datasets: dict[str, Dataset]) -> dict[str, tupl
 
 
 def _clips(dataset: Dataset, split: str, labels: Sequence[str]) -> list[Clip]:
-    return [clip for clip in dataset.split(split) if clip.label in labels]
+    clips = [clip for clip in dataset.split(split) if clip.label in labels]
+    if not clips:
+        raise InputError(f"{dataset.folder}: none of {', '.join(labels[:5])} is in the {split} split")
+    return clips
 
 
 def _features(recipe: StudyRecipe, head: str, clips: Sequence[Clip], cache: Path) -> Features:

@@ -10,6 +10,9 @@ from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 from ..layouts import FOLDS, SPLITS
 from ..recipe import DecoderDefaults, Provenance
 
+_FEWEST_FRAMES = 115
+"""Of which `valid` pools leave anything: 115 -> 39 -> 19 -> 7 -> 3 -> 1, see network.alexnet."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -87,10 +90,14 @@ class MixingConfig:
 
     def __post_init__(self) -> None:
         """Raises ValueError for what is no ratio."""
-        if len(self.ratio) != 2 or min(self.ratio) < 0 or max(self.ratio) == 0:
-            raise ValueError("ratio must be two weights, not negative and not both zero")
-        if self.randomness < 0:
-            raise ValueError("randomness must not be negative")
+        _check_ratio(self.ratio, self.randomness)
+
+
+def _check_ratio(ratio: tuple[float, ...], randomness: float) -> None:
+    if len(ratio) != 2 or min(ratio) < 0 or max(ratio) == 0:
+        raise ValueError("ratio must be two weights, not negative and not both zero")
+    if randomness < 0:
+        raise ValueError("randomness must not be negative")
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,11 @@ class MixedEvaluation:
     ratio: tuple[float, ...]
     """Weights of keywords and scenes."""
     randomness: float
-    """Each window's weights differ by its own k ~ U(-R, R), with opposite signs."""
+    """Each window's weights differ by its own k ~ U(-R, R), with opposite signs: they add up in all rows."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no ratio."""
+        _check_ratio(self.ratio, self.randomness)
 
 
 @dataclass(frozen=True)
@@ -198,6 +209,15 @@ class StudyRecipe:
         """Raises ValueError where the parts do not fit each other."""
         if unknown := set(self.fine_tuning.heads) - set(self.model.heads):
             raise ValueError(f"fine_tuning.heads: the model has no head {', '.join(sorted(unknown))}")
+        if KEYWORD_HEAD in self.model.heads and not self.uses_speech:
+            raise ValueError("mixing.ratio leaves nothing to train the keyword head on")
+        if SCENE_HEAD in self.model.heads and self.mixing.ratio[1] == 0 and len(self.model.heads) == 1:
+            raise ValueError("mixing.ratio leaves nothing to train the scene head on")
+        if self.model.pool_padding == "valid" and self.front_end.frames < _FEWEST_FRAMES:
+            raise ValueError(
+                f"model.pool_padding: `valid` leaves nothing of {self.front_end.frames} frames for the last "
+                f"pool, which needs {_FEWEST_FRAMES}; set it to `same`"
+            )
 
     @property
     def uses_speech(self) -> bool:

@@ -18,9 +18,6 @@ from .stages import Stage, stage_of
 if TYPE_CHECKING:
     import keras
 
-if TYPE_CHECKING:
-    pass
-
 
 def train(
     recipe: StudyRecipe,
@@ -50,12 +47,14 @@ def train(
         InputError: data, recipe or folder that do not fit; nothing is written then.
     """
     *before, _ = _runs_in_turn(recipe, out, start_from)
+    if before and not (out / runs.CHECKPOINT).is_file():
+        resume = False  # what was interrupted is in a folder of its own
+    # Now rather than after the earlier runs.
+    runs.check_folder(out, with_keywords(recipe, read_datasets(recipe, folders)), resume)
     for earlier, folder in before:
         if not runs.is_finished(folder):
             _train(earlier, folders, folder, cache, (folder / runs.CHECKPOINT).is_file(), start_from)
         start_from = folder
-    if before and not (out / runs.CHECKPOINT).is_file():
-        resume = False  # what was interrupted is in a folder of its own
     return _train(recipe, folders, out, cache, resume, start_from)
 
 
