@@ -15,10 +15,10 @@ import numpy as np
 from kws_device import atomic, model_file
 from kws_device.engine import LiteRtEngine
 from kws_device.errors import InputError
-from kws_training.corpus import Folders, load_corpus, read_folder
-from kws_training.evaluation import Judgement, engine_predictor, judge_set
-from kws_training.figures import figures
-from kws_training.test_sets import (
+from kws_training.data.corpus import Folders, load_corpus, read_folder
+from kws_training.evaluation.figures import figures
+from kws_training.evaluation.judging import Judgement, engine_predictor, judge_set
+from kws_training.evaluation.test_sets import (
     Background,
     EvaluationSet,
     Item,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from kws_device.errors import InputError
 from kws_device.events import Event
-from kws_training.test_sets import Item
-from kws_training.windows import background_gain, power
+from kws_training.data.windows import background_gain, power
+from kws_training.evaluation.test_sets import Item
 
 _SHORTEST_GAP_S = 0.5
 _GRACE_S = 0.75

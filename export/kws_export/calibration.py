@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from kws_device.errors import InputError
 from kws_device.manifest import Manifest
-from kws_training.corpus import Corpus
-from kws_training.evaluation import inputs, windows_of
-from kws_training.examples import Examples
+from kws_training.data.corpus import Corpus
+from kws_training.data.windows import from_db
+from kws_training.evaluation.judging import inputs, windows_of
+from kws_training.evaluation.test_sets import Item, clean_set, material, mel_set
 from kws_training.recipes import AnyRecipe
 from kws_training.study.recipe import StudyRecipe
-from kws_training.test_sets import Item, clean_set, material, mel_set
-from kws_training.windows import from_db
+from kws_training.waveform.examples import Examples
 
 _DRAWN = 512
 _LOUD_AND_SOFT = 96

@@ -16,10 +16,10 @@ from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 from kws_device.model_file import ModelFile
 from kws_training import runs
-from kws_training.corpus import Folders, load_corpus
-from kws_training.evaluation import engine_predictor, keras_predictor
+from kws_training.data.corpus import Folders, load_corpus
+from kws_training.evaluation.judging import engine_predictor, keras_predictor
+from kws_training.evaluation.test_sets import EvaluationSet, evaluation_sets, material, scene_backgrounds
 from kws_training.recipes import folds
-from kws_training.test_sets import EvaluationSet, evaluation_sets, material, scene_backgrounds
 
 from . import parity, tflite
 from .calibration import calibration_windows

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from kws_device.manifest import Manifest
-from kws_training.evaluation import Judgement, Predict, judge_set
-from kws_training.test_sets import EvaluationSet
+from kws_training.evaluation.judging import Judgement, Predict, judge_set
+from kws_training.evaluation.test_sets import EvaluationSet
 
 Answers = dict[str, dict[str, Judgement]]
 """Judgements by set name and head."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kws_benchmarks.robustness import balanced
 from kws_device import Spotter
-from kws_training.test_sets import Item
+from kws_training.evaluation.test_sets import Item
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from kws_benchmarks.streams import Target, compose, match
 from kws_device import Spotter
 from kws_device.errors import InputError
 from kws_device.events import Event
-from kws_training.corpus import decode, head_label, read_recordings
-from kws_training.layouts import audio_below, read_dataset
-from kws_training.test_sets import Item
-from kws_training.windows import power
+from kws_training.data.corpus import decode, head_label, read_recordings
+from kws_training.data.layouts import audio_below, read_dataset
+from kws_training.data.windows import power
+from kws_training.evaluation.test_sets import Item
 
 RATE = 16000
 MINUTES = 10.0

@@ -10,11 +10,11 @@ import pytest
 import trees
 
 from kws_training import recipes
-from kws_training.augmentation import blanked, shifted
-from kws_training.corpus import Corpus, Folders, Recording, keyword_labels, load_corpus
-from kws_training.examples import Examples
-from kws_training.layouts import Clip
-from kws_training.windows import level_dbfs
+from kws_training.data.corpus import Corpus, Folders, Recording, keyword_labels, load_corpus
+from kws_training.data.layouts import Clip
+from kws_training.data.windows import level_dbfs
+from kws_training.waveform.augmentation import blanked, shifted
+from kws_training.waveform.examples import Examples
 
 RECIPE = recipes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 0})
 LABELS = keyword_labels(RECIPE)

@@ -9,8 +9,8 @@ import soundfile
 import trees
 
 from kws_device.errors import InputError
-from kws_training.corpus import Folders, check_keywords, load_corpus
-from kws_training.layouts import read_dataset
+from kws_training.data.corpus import Folders, check_keywords, load_corpus
+from kws_training.data.layouts import read_dataset
 
 
 def counts(dataset):

@@ -7,7 +7,7 @@ from helpers import one_line_refusal
 
 from kws_device.errors import InputError
 from kws_training import recipes
-from kws_training.network import multiply_adds, residual_network
+from kws_training.waveform.network import multiply_adds, residual_network
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kws_device.errors import InputError
-from kws_training.test_sets import Item, waveform_set
-from kws_training.windows import audible, centred, level_dbfs, power, random_crop, whole_windows
+from kws_training.data.windows import audible, centred, level_dbfs, power, random_crop, whole_windows
+from kws_training.evaluation.test_sets import Item, waveform_set
 
 LENGTH = 16000
 

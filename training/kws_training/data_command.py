@@ -11,9 +11,9 @@ from typing import Any
 
 from kws_device.command import ArgumentParser, run
 
-from .check import check
-from .layouts import FOLDS, PUBLISHED, read_dataset
-from .published import DATASETS
+from .data.check import check
+from .data.layouts import FOLDS, PUBLISHED, read_dataset
+from .data.published import DATASETS
 
 _EXAMPLES = 5
 
@@ -78,7 +78,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _download(options: argparse.Namespace) -> None:
-    from .download import download
+    from .data.download import download
 
     stated = PUBLISHED[DATASETS[options.name].layout]
     if "-NC" in stated:

@@ -17,7 +17,7 @@ from kws_device.manifest import (
 from kws_device.strict import plain
 
 from . import runs
-from .corpus import Folders, provenance
+from .data.corpus import Folders, provenance
 from .recipes import AnyRecipe
 
 _NOT_EVENTS = (UNKNOWN, SILENCE)

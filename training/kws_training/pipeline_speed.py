@@ -13,11 +13,8 @@ from tqdm import tqdm
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from .batches import Batches
-from .corpus import Corpus, Recording, keyword_labels
-from .examples import Examples
-from .layouts import Clip
-from .recipe import Recipe
+from .data.corpus import Corpus, Recording, keyword_labels
+from .data.layouts import Clip
 from .recipes import AnyRecipe
 from .study.batches import SpectrogramBatches
 from .study.examples import Examples as SpectrogramExamples
@@ -25,7 +22,10 @@ from .study.features import Features
 from .study.recipe import StudyRecipe
 from .study.stages import stage_of
 from .study.train import compiled as compiled_study
-from .train import compiled
+from .waveform.batches import Batches
+from .waveform.examples import Examples
+from .waveform.recipe import Recipe
+from .waveform.train import compiled
 
 _WORDS, _SCENES = 2048, 256
 _SCENE_S = 5

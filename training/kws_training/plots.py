@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from kws_device import atomic
 
-from .evaluation import Judgement
-from .layouts import SPLITS, Clip
+from .data.layouts import SPLITS, Clip
+from .evaluation.judging import Judgement
 
 
 def _save(figure: Figure, path: Path) -> None:

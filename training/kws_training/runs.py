@@ -17,7 +17,7 @@ from kws_device.manifest import Manifest, parse, to_json
 from kws_device.strict import build, plain
 
 from . import recipes
-from .corpus import Folders
+from .data.corpus import Folders
 from .recipes import AnyRecipe
 
 if TYPE_CHECKING:

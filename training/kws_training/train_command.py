@@ -12,7 +12,7 @@ from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from . import recipes
-from .corpus import Folders
+from .data.corpus import Folders
 from .study.features import default_cache
 from .study.recipe import StudyRecipe
 from .study.reported import VARIANTS
@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
         cache = options.cache or default_cache()
         path = train_study(recipe, folders, options.out, cache, options.resume, options.start_from)
     else:
-        from .train import train
+        from .waveform.train import train
 
         path = train(recipe, folders, options.out, options.resume, options.start_from)
     print(f"trained: {path}; next: kws-export {options.out} --out FOLDER", file=sys.stderr)
@@ -144,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: list[str]) -> int:
     options = _evaluate_parser().parse_args(arguments)
 
-    from .finish import evaluate
+    from .evaluation.finish import evaluate
 
     print(f"{'set':18} {'keyword':>8} {'n':>6} {'scene':>8} {'n':>6}")
     for set_, judged in evaluate(options.run, Folders(options.speech, options.scenes), options.split):

@@ -17,10 +17,10 @@ from kws_device import audio_files
 from kws_device.errors import InputError
 from kws_device.front_end import log_mel
 from kws_training import recipes
-from kws_training.layouts import Clip
+from kws_training.data.layouts import Clip
+from kws_training.data.windows import centred
 from kws_training.study import features as module
 from kws_training.study.features import features
-from kws_training.windows import centred
 
 RATE = 16000
 FRONT_END = recipes.load("run5").front_end

@@ -10,12 +10,11 @@ import pytest
 from kws_device.errors import InputError
 from kws_device.front_end import Normalisation, log_mel
 from kws_training import recipes
-from kws_training.batches import validation_arrays
-from kws_training.corpus import Folders
-from kws_training.evaluation import inputs, judge_set, windows_of
+from kws_training.data.corpus import Folders
+from kws_training.data.windows import centred
+from kws_training.evaluation.judging import inputs, judge_set, validation_arrays, windows_of
+from kws_training.evaluation.test_sets import Item, Material, Overlay, clean_set, mel_set
 from kws_training.first_manifest import first_manifest
-from kws_training.test_sets import Item, Material, Overlay, clean_set, mel_set
-from kws_training.windows import centred
 
 LABELS = {"keyword": ("no", "yes"), "scene": ("dog_bark", "siren")}
 WORDS_OWN = Normalisation(tuple(np.linspace(-50, -40, 40)), tuple(np.linspace(8, 12, 40)))

@@ -123,7 +123,8 @@ def test_shapes_are_those_that_the_network_takes():
 
 @pytest.mark.parametrize("variant", recipes.VARIANTS)
 def test_labels_sum_to_one_with_all_augmentation_whatever_the_weights(variant):
-    full = recipes.load("run6", {"optimisation.batch_size": SIZE, "front_end.clip_ms": 500.0}, variant)
+    half = {"optimisation.batch_size": SIZE, "front_end.clip_ms": 500.0, "model.pool_padding": "same"}
+    full = recipes.load("run6", half, variant)
     for mels, labels, _ in epoch(dataset(9), dataset(7, SCENE_FRAMES), full):
         assert np.isfinite(mels).all()
         for part in labels.values():

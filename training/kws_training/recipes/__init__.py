@@ -13,8 +13,8 @@ import tomllib
 from kws_device.errors import InputError
 from kws_device.strict import build, plain
 
-from ..recipe import Recipe
 from ..study.recipe import StudyRecipe
+from ..waveform.recipe import Recipe
 
 AnyRecipe = Recipe | StudyRecipe
 _SCHEMES: dict[str, type[AnyRecipe]] = {"waveform": Recipe, "spectrogram": StudyRecipe}

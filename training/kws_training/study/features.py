@@ -23,8 +23,8 @@ from kws_device.errors import InputError
 from kws_device.front_end import MelConfig, log_mel
 from kws_device.strict import plain
 
-from ..layouts import Clip
-from ..windows import centred
+from ..data.layouts import Clip
+from ..data.windows import centred
 
 _VERSION = 1
 """Of what is computed here: to be raised with every change that gives other numbers."""

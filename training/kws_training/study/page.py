@@ -17,9 +17,9 @@ from kws_device import atomic
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from .. import plots, recipes, runs
-from ..check import counts, leaks
-from ..corpus import Folders
-from ..layouts import Dataset, read_dataset
+from ..data.check import counts, leaks
+from ..data.corpus import Folders
+from ..data.layouts import Dataset, read_dataset
 from .recipe import StudyRecipe
 from .reported import ALONE, FROZEN, FROZEN_ROWS, MIXED, ROWS, VARIANTS, Column
 from .table import Figure, Run, difference, figure, finished_runs

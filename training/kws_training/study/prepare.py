@@ -14,11 +14,11 @@ from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 
-from ..check import leaks
-from ..corpus import Corpus, Folders, check_keywords, load_corpus
+from ..data.check import leaks
+from ..data.corpus import Corpus, Folders, check_keywords, load_corpus
+from ..data.layouts import SPLITS, Clip, Dataset, read_dataset
+from ..evaluation.test_sets import check_scenes
 from ..first_manifest import first_manifest
-from ..layouts import SPLITS, Clip, Dataset, read_dataset
-from ..test_sets import check_scenes
 from .examples import Examples
 from .features import Features, features
 from .recipe import StudyRecipe

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from kws_device.front_end import MelConfig
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from ..layouts import FOLDS, SPLITS
-from ..recipe import DecoderDefaults, Provenance
+from ..data.layouts import FOLDS, SPLITS
+from ..recipe_parts import DecoderDefaults, Provenance
 
 _FEWEST_FRAMES = 115
 """Of which `valid` pools leave anything: 115 -> 39 -> 19 -> 7 -> 3 -> 1, see network.alexnet."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from kws_device.errors import InputError
 
 from .. import runs
-from ..corpus import Folders
+from ..data.corpus import Folders
 from .page import write_page
 from .reported import FROZEN, FROZEN_ROWS, ROWS
 from .table import judge_run, load_row, run_folder

@@ -13,9 +13,9 @@ from kws_device import atomic
 from kws_device.errors import InputError
 
 from .. import recipes, runs
-from ..corpus import Folders
-from ..figures import Tally, ci95, difference_ci95, figures, tally
-from ..finish import evaluate
+from ..data.corpus import Folders
+from ..evaluation.figures import Tally, ci95, difference_ci95, figures, tally
+from ..evaluation.finish import evaluate
 from .recipe import StudyRecipe
 from .reported import ALONE, FROZEN, MIXED, ROWS, VARIANTS
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import runs
-from ..corpus import Folders
+from ..data.corpus import Folders
+from ..evaluation.test_sets import EvaluationSet, Material, clean_set, material, mel_set
 from ..starting_point import check_labels, take_weights
-from ..test_sets import EvaluationSet, Material, clean_set, material, mel_set
 from .prepare import prepare, read_datasets, with_keywords
 from .recipe import FineTuningConfig, StudyRecipe
 from .stages import Stage, stage_of
@@ -91,9 +91,9 @@ def _train(
     import keras
 
     from .. import plots
-    from ..batches import validation_arrays
     from ..devices import all_devices, divisible
-    from ..finish import finish
+    from ..evaluation.finish import finish
+    from ..evaluation.judging import validation_arrays
     from ..fitting import Plan, fit
     from .batches import SpectrogramBatches
     from .steps import steps

@@ -18,7 +18,7 @@ from kws_device.engine import Engine
 from kws_device.front_end import Normalisation, log_mel
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 
-from .study.mixing import mix
+from ..study.mixing import mix
 from .test_sets import EvaluationSet, Item
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Predict = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 """Normalised log-mels, shape (n, frames, mels), to scores by head, shape (n, labels)."""
+
+Arrays = dict[str, NDArray[np.float32]]
+"""By head."""
 
 _BATCH = 256
 
@@ -151,3 +154,27 @@ def judge_set(
             score = np.take_along_axis(answers, best[:, None], axis=1)[:, 0].astype(np.float64)
             judged[head] = Judgement(head, [item for _, item in questions], [labels[i] for i in best], score)
     return judged
+
+
+def validation_arrays(
+    sets: Sequence[EvaluationSet], manifest: Manifest, scene_normalisation: Normalisation | None = None
+) -> tuple[NDArray[np.float32], Arrays, Arrays]:
+    """Evaluation sets as one pile of arrays; a window counts for the heads that it is asked about.
+
+    `scene_normalisation` is that of overlays, where they have one of their own.
+    """
+    heads = manifest.labels
+    asked = [windows_of(set_, heads) for set_ in sets]
+    mels = np.concatenate([inputs(windows.items, manifest, scene_normalisation) for windows in asked])
+    targets = {
+        head: np.zeros((len(mels), len(labels)), np.float32) for head, labels in manifest.labels.items()
+    }
+    weights = {head: np.zeros(len(mels), np.float32) for head in manifest.labels}
+    first = 0
+    for windows in asked:
+        for head, questions in windows.asked.items():
+            for n, item in questions:
+                targets[head][first + n, heads[head].index(item.label)] = 1
+                weights[head][first + n] = 1
+        first += len(windows.items)
+    return mels, targets, weights

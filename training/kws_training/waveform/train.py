@@ -14,13 +14,13 @@ from kws_device.manifest import (
     SCENE_HEAD,
 )
 
-from . import runs
-from .corpus import Folders, check_keywords, keyword_labels, load_corpus
+from .. import runs
+from ..data.corpus import Folders, check_keywords, keyword_labels, load_corpus
+from ..evaluation.test_sets import check_scenes, evaluation_sets, material, scene_backgrounds
+from ..first_manifest import first_manifest
+from ..starting_point import check_labels, take_weights
 from .examples import Examples
-from .first_manifest import first_manifest
 from .recipe import Recipe
-from .starting_point import check_labels, take_weights
-from .test_sets import check_scenes, evaluation_sets, material, scene_backgrounds
 
 if TYPE_CHECKING:
     import keras
@@ -71,10 +71,11 @@ def train(
     # Heavy, and noisy on standard error: only once all input is known to be good.
     import keras
 
-    from .batches import Batches, validation_arrays
-    from .devices import all_devices, divisible
-    from .finish import finish
-    from .fitting import Plan, fit
+    from ..devices import all_devices, divisible
+    from ..evaluation.finish import finish
+    from ..evaluation.judging import validation_arrays
+    from ..fitting import Plan, fit
+    from .batches import Batches
 
     keras.utils.set_random_seed(recipe.seed)
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from kws_device.errors import InputError
 from kws_device.manifest import SCENE_HEAD, SILENCE, Manifest
 
-from .corpus import Corpus, Recording
-from .study.mixing import draw_weights
-from .windows import (
+from ..data.corpus import Corpus, Recording
+from ..data.windows import (
     SILENCE_AS_SPEECH_DBFS,
     audible,
     background_gain,
@@ -23,6 +22,7 @@ from .windows import (
     random_crop,
     whole_windows,
 )
+from ..study.mixing import draw_weights
 
 SNRS_DB = (20.0, 10.0, 5.0, 0.0, -5.0)
 

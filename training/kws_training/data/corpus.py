@@ -16,9 +16,9 @@ from kws_device import audio_files
 from kws_device.errors import InputError
 from kws_device.manifest import SILENCE, UNKNOWN
 
+from ..recipes import AnyRecipe
+from ..waveform.recipe import Recipe
 from .layouts import PUBLISHED, Clip, Dataset, audio_below, read_dataset
-from .recipe import Recipe
-from .recipes import AnyRecipe
 
 BACKGROUND_PARTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0), "all": (0.0, 1.0)}
 """Which part of each long background recording belongs to which split."""

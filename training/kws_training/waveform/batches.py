@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from kws_device.front_end import Normalisation
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
+from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from .augmentation import blanked
-from .evaluation import inputs, windows_of
 from .examples import Examples
 from .recipe import Recipe
-from .test_sets import EvaluationSet
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -68,27 +64,3 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
 def _one_hot(index: NDArray[np.int64], count: int) -> NDArray[np.float32]:
     return np.eye(count, dtype=np.float32)[index]
-
-
-def validation_arrays(
-    sets: Sequence[EvaluationSet], manifest: Manifest, scene_normalisation: Normalisation | None = None
-) -> tuple[NDArray[np.float32], Arrays, Arrays]:
-    """Evaluation sets as one pile of arrays; a window counts for the heads that it is asked about.
-
-    `scene_normalisation` is that of overlays, where they have one of their own.
-    """
-    heads = manifest.labels
-    asked = [windows_of(set_, heads) for set_ in sets]
-    mels = np.concatenate([inputs(windows.items, manifest, scene_normalisation) for windows in asked])
-    targets = {
-        head: np.zeros((len(mels), len(labels)), np.float32) for head, labels in manifest.labels.items()
-    }
-    weights = {head: np.zeros(len(mels), np.float32) for head in manifest.labels}
-    first = 0
-    for windows in asked:
-        for head, questions in windows.asked.items():
-            for n, item in questions:
-                targets[head][first + n, heads[head].index(item.label)] = 1
-                weights[head][first + n] = 1
-        first += len(windows.items)
-    return mels, targets, weights

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from kws_device.front_end import log_mel
 from kws_device.manifest import SILENCE, UNKNOWN
 
+from ..data.corpus import Corpus, keyword_labels
+from ..data.windows import background_gain, centred, from_db, power, random_crop
 from .augmentation import shifted
-from .corpus import Corpus, keyword_labels
 from .recipe import Recipe
-from .windows import background_gain, centred, from_db, power, random_crop
 
 # As a word enters or leaves the window it is seen cut: `no` without its beginning sounds like the end
 # of `go`. A word that has lost up to a tenth of its length is still the word, one that has lost three

@@ -10,12 +10,12 @@ from kws_device import atomic
 from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 
-from . import plots, recipes, runs
-from .corpus import Corpus, Folders, load_corpus
-from .evaluation import Judgement, judge_set, keras_predictor
+from .. import plots, recipes, runs
+from ..data.corpus import Corpus, Folders, load_corpus
+from ..recipes import AnyRecipe
+from ..study.recipe import StudyRecipe
 from .figures import figures
-from .recipes import AnyRecipe
-from .study.recipe import StudyRecipe
+from .judging import Judgement, judge_set, keras_predictor
 from .test_sets import (
     SNRS_DB,
     EvaluationSet,

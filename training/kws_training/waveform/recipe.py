@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from kws_device.front_end import MelConfig
 
+from ..recipe_parts import DecoderDefaults, Provenance
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -100,32 +102,6 @@ class OptimisationConfig:
             raise ValueError("epochs and batch_size must be at least 1")
         if not 0 <= self.warmup_share < 1:
             raise ValueError("warmup_share must be at least 0 and below 1")
-
-
-@dataclass(frozen=True)
-class DecoderDefaults:
-    """What the manifest tells the decoder before thresholds are tuned on data."""
-
-    decision_ms: float
-    """From one decision to the next."""
-    keyword_smoothing_s: float
-    """Keyword scores are averaged over this time."""
-    scene_smoothing_s: float
-    """Scene scores are averaged over this time."""
-    refractory_s: float
-    """Silence of a keyword after its score fell."""
-    threshold: float
-    """Of every keyword."""
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """`NAME; LICENCE` of each folder for the manifest; empty: what its layout is known for."""
-
-    speech: str
-    scenes: str
-    negatives: str
-    noise: str
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluation import Judgement
+from .judging import Judgement
 from .test_sets import EvaluationSet
 
 _RESAMPLES = 1000

@@ -1,0 +1,1 @@
+"""Datasets: fetched, recognised, checked, and read into memory."""
