@@ -119,7 +119,7 @@ def _record(
     if row[best] >= max((earlier[best] for earlier in rows), default=-1.0):
         with atomic.replacing(out / runs.MODEL) as temporary:
             # Without its optimizer: a model that anything can load, a third of the size.
-            keras.Model(model.inputs, model.output).save(temporary)
+            keras.Model(model.input, model.output).save(temporary)
     rows.append(row)
     runs.write_history(out / runs.HISTORY, rows)
     with SummaryWriter(str(out / "tensorboard"), purge_step=len(rows)) as writer:
