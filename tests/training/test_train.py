@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from helpers import one_line_refusal
 
+from kws_device.errors import InputError
 from kws_device.manifest import parse
-from kws_training import recipes
+from kws_training import recipes, runs
 
 
 def history(run):
@@ -109,6 +110,15 @@ def test_a_run_is_not_overwritten_and_not_resumed_as_another(more, words, traine
     before = (trained.run / "model.keras").read_bytes()
     one_line_refusal(command(*trained.arguments, "--out", trained.run, *more), words)
     assert (trained.run / "model.keras").read_bytes() == before
+
+
+def test_a_run_that_was_stopped_before_its_first_epoch_ended_can_begin_again(trained, tmp_path):
+    recipe = recipes.load(str(trained.run / "recipe.toml"))
+    (tmp_path / "recipe.toml").write_text(recipes.to_toml(recipe))
+    runs.check_folder(tmp_path, recipe, resume=False)
+    (tmp_path / "checkpoint.keras").touch()
+    with pytest.raises(InputError, match="holds a run already"):
+        runs.check_folder(tmp_path, recipe, resume=False)
 
 
 def test_what_cannot_be_resumed_or_evaluated_is_refused(trained, command, tmp_path):

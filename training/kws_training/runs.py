@@ -40,7 +40,7 @@ def check_folder(out: Path, recipe: AnyRecipe, resume: bool) -> None:
             raise InputError(f"{out}: no {CHECKPOINT} to resume from; leave out --resume")
         if recipes.load(str(out / RECIPE)) != recipe:
             raise InputError(f"{out}: its run has another recipe; give the same options or another --out")
-    elif (out / RECIPE).exists():
+    elif any((out / name).exists() for name in (MODEL, CHECKPOINT)):
         raise InputError(f"{out}: holds a run already; give --resume or another --out")
 
 

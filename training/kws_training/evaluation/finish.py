@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kws_device import atomic
 from kws_device.errors import InputError
-from kws_device.manifest import Manifest
+from kws_device.manifest import SILENCE, Manifest
 
 from .. import plots, recipes, runs
 from ..data.corpus import Corpus, Folders, load_corpus
@@ -19,6 +20,7 @@ from .judging import Judgement, judge_set, keras_predictor
 from .test_sets import (
     SNRS_DB,
     EvaluationSet,
+    Material,
     check_scenes,
     clean_set,
     material,
@@ -45,6 +47,8 @@ def judged_sets(
     length = manifest.front_end.clip_samples
     own = runs.recall_scene_normalisation(run)
     data = material(corpus, length)
+    if isinstance(recipe, StudyRecipe):
+        data = _closed_set(data, recipe)
     predict = keras_predictor(runs.load_keras(run / runs.MODEL))
 
     def sets() -> Iterator[EvaluationSet]:
@@ -59,6 +63,12 @@ def judged_sets(
 
     for set_ in sets():
         yield set_, judge_set(set_, manifest, predict, own)
+
+
+def _closed_set(data: Material, recipe: StudyRecipe) -> Material:
+    """The study knows no other words and no silence; scenes alone can be mixed with any word."""
+    words = [item for item in data.words if item.label != SILENCE]
+    return replace(data, words=[w for w in words if not recipe.keywords or w.label in recipe.keywords])
 
 
 def evaluate(run: Path, folders: Folders, split: str, snrs_db: Sequence[float] = SNRS_DB) -> Iterator[Judged]:
