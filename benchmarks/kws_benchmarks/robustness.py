@@ -29,6 +29,8 @@ from kws_training.evaluation.test_sets import (
 )
 
 SEED = 1
+RATIOS = ((0.6, 0.4), (0.5, 0.5))
+"""Of words and scenes in the mel sets: the study's."""
 REPORT = "robustness.json"
 PREDICTIONS = "predictions.csv"
 
@@ -43,7 +45,7 @@ def robustness(
     limit: int | None,
     out: Path,
 ) -> dict[str, Any]:
-    """Judge a model file on clean speech, on scenes and on speech in scenes and in noise.
+    """Judge a model file on speech alone, on scenes alone, and on speech in scenes and in noise.
 
     Args:
         model: file or shipped name; None: the shipped default.
@@ -82,7 +84,7 @@ def robustness(
     predict = engine_predictor(engine)
     rows: list[list[Any]] = []
     sets: list[dict[str, Any]] = []
-    for set_ in evaluation_sets(data, backgrounds, snrs_db, front_end.clip_samples, SEED):
+    for set_ in evaluation_sets(data, backgrounds, snrs_db, front_end.clip_samples, SEED, RATIOS):
         judged = judge_set(set_, manifest, predict)
         sets.append(figures(set_, judged))
         rows += _predictions(set_, judged)

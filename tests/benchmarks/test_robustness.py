@@ -37,6 +37,8 @@ def test_the_report_has_every_set_with_both_heads(measured):
     named = [(s["kind"], s.get("with"), s.get("snr_db")) for s in report["sets"]]
     assert named == [
         ("clean", None, None),
+        ("mel", "scenes", None),
+        ("mel", "scenes", None),
         ("waveform", "scenes", 20),
         ("waveform", "scenes", 0),
         ("waveform", "noise", 20),
@@ -51,7 +53,10 @@ def test_the_report_has_every_set_with_both_heads(measured):
 
 def test_the_shipped_model_keeps_its_floors_on_real_recordings(measured):
     report = json.loads((measured[1] / "robustness.json").read_text())
-    clean, easy, hard, *_ = report["sets"]
+    clean, mostly_word, half_word, easy, hard, *_ = report["sets"]
+    assert (mostly_word["set"], half_word["set"]) == ("mel60:40", "mel50:50")
+    assert mostly_word["ratio"] == [0.6, 0.4]
+    assert mostly_word["keyword"]["accuracy"] >= half_word["keyword"]["accuracy"]
     assert clean["keyword"]["accuracy"] >= 0.92
     assert clean["scene"]["accuracy"] >= 0.62
     assert easy["keyword"]["accuracy"] >= 0.88

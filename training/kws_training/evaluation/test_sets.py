@@ -227,9 +227,14 @@ def evaluation_sets(
     snrs_db: Sequence[float],
     length: int,
     seed: int,
+    ratios: Sequence[tuple[float, float]] = (),
 ) -> Iterator[EvaluationSet]:
-    """Clean, then the words over each kind of background at each signal-to-noise ratio, one at a time."""
+    """Clean, then words and scenes as spectrograms at each ratio of weights, then the words over each kind
+    of background at each signal-to-noise ratio; one set at a time.
+    """
     yield clean_set(data, length)
+    for ratio in ratios if data.words and data.scenes else ():
+        yield mel_set(data, ratio, length, seed)
     for name, recordings in backgrounds.items():
         for snr_db in snrs_db if data.words and recordings else ():
             yield waveform_set(data.words, recordings, name, snr_db, length, seed)
