@@ -28,6 +28,7 @@ def test_a_run_holds_everything_that_explains_it(trained):
     run = trained.run
     names = {path.name for path in run.iterdir()}
     assert names >= {"recipe.toml", "environment.txt", "model.keras", "history.csv", "metrics.json", "plots"}
+    assert list((run / "tensorboard").glob("events.out.tfevents.*"))
     assert not any(name.startswith(".") for name in names)
     loaded = recipes.load(str(run / "recipe.toml"))
     assert (loaded.keywords, loaded.optimisation.epochs, loaded.model.stem) == (("yes", "no"), 15, 4)

@@ -89,12 +89,26 @@ def evaluate(run: Path, folders: Folders, split: str, snrs_db: Sequence[float] =
 
 
 def finish(
-    run: Path, recipe: AnyRecipe, manifest: Manifest, corpus: Corpus, rows: list[dict[str, float]]
+    run: Path,
+    recipe: AnyRecipe,
+    manifest: Manifest,
+    corpus: Corpus,
+    rows: list[dict[str, float]],
+    snrs_db: Sequence[float],
 ) -> None:
-    """Write figures on validation, learning curves and confusion matrices; last, what marks the end."""
+    """Write figures on validation, learning curves and confusion matrices; last, what marks the end.
+
+    Args:
+        run: its folder, with the best model.
+        recipe: the run's own.
+        manifest: the run's own.
+        corpus: the validation split.
+        rows: the history.
+        snrs_db: of the waveform sets to be judged.
+    """
     report = []
     plots.learning_curves(rows, run / "plots" / "learning_curves.png")
-    for set_, judged in judged_sets(run, recipe, manifest, corpus, SNRS_DB):
+    for set_, judged in judged_sets(run, recipe, manifest, corpus, snrs_db):
         report.append(figures(set_, judged))
         if set_.kind == "clean":
             for head, judgement in judged.items():

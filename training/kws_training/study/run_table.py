@@ -48,7 +48,7 @@ def run_table(
     if folders.speech is None or folders.scenes is None:
         raise InputError("the study needs both datasets; give --speech and --scenes")
     jobs = [
-        (row, variant, seed)
+        (load_row(row, variant, seed, epochs), run_folder(out, variant, row, seed))
         for variant in variants
         for row in ROWS
         if (not only or row in only) and (variant != FROZEN or row in FROZEN_ROWS)
@@ -56,18 +56,14 @@ def run_table(
     ]
     # Each model's functions are traced anew, as they must be; TensorFlow would warn of it every time.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    for number, (row, variant, seed) in enumerate(jobs, start=1):
-        folder = run_folder(out, variant, row, seed)
-        told = f"{number} of {len(jobs)}: {row}, {variant}, seed {seed}"
+    for number, (recipe, folder) in enumerate(jobs, start=1):
+        told = f"{number} of {len(jobs)}: {recipe.name}, {recipe.variant}, seed {recipe.seed}"
         if runs.is_finished(folder):
-            print(
-                f"{told}: done before, with {len(runs.read_history(folder / runs.HISTORY))} epochs",
-                file=sys.stderr,
-            )
+            done = len(runs.read_history(folder / runs.HISTORY))
+            print(f"{told}: done before, with {done} epochs", file=sys.stderr)
         else:
             print(told, file=sys.stderr)
-            recipe = load_row(row, variant, seed, epochs)
-            base = run_folder(out, variant, recipe.fine_tuning.base, seed)
+            base = run_folder(out, recipe.variant, recipe.fine_tuning.base, recipe.seed)
             start = base if recipe.fine_tuning.heads and runs.is_finished(base) else None
             train(recipe, folders, folder, cache, (folder / runs.CHECKPOINT).is_file(), start)
         judge_run(folder, folders)

@@ -114,7 +114,7 @@ def _train(
         plan = Plan(stage.epochs, recipe.seed, batches, divisible(validation, devices), stage.best)
         rows = fit(model, plan, out, resume)
     plots.mixing_steps(steps(prepared.examples, recipe, stage), out / "plots" / "mixing_steps.png")
-    finish(out, recipe, manifest, corpus, rows)
+    finish(out, recipe, manifest, corpus, rows, snrs_db=())
     return out / runs.MODEL
 
 

@@ -16,7 +16,7 @@ from kws_device.manifest import (
 
 from .. import runs
 from ..data.corpus import Folders, check_keywords, keyword_labels, load_corpus
-from ..evaluation.test_sets import check_scenes, evaluation_sets, material, scene_backgrounds
+from ..evaluation.test_sets import SNRS_DB, check_scenes, evaluation_sets, material, scene_backgrounds
 from ..first_manifest import first_manifest
 from ..starting_point import check_labels, take_weights
 from .examples import Examples
@@ -94,7 +94,7 @@ def train(
         validation = divisible(validation, devices)
         plan = Plan(recipe.optimisation.epochs, recipe.seed, batches, validation, KEYWORD_HEAD)
         rows = fit(model, plan, out, resume)
-    finish(out, recipe, manifest, validation_corpus, rows)
+    finish(out, recipe, manifest, validation_corpus, rows, SNRS_DB)
     return out / runs.MODEL
 
 
