@@ -15,7 +15,15 @@ FLOORS = {
     "export": {"kws_export", "kws_training", "kws_device"},
     "benchmarks": {"kws_benchmarks", "kws_training", "kws_device"},
 }
-DEVICE_PACKAGES = {"numpy", "soundfile", "soxr", "sounddevice", "ai_edge_litert"}
+DEVICE_PACKAGES = {
+    "numpy",
+    "soundfile",
+    "soxr",
+    "sounddevice",
+    "ai_edge_litert",
+    "tflite_runtime",
+    "onnxruntime",
+}
 
 
 def imports(folder: str) -> dict[str, set[str]]:

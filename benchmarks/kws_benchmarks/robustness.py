@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kws_device import atomic, model_file
-from kws_device.engine import LiteRtEngine
+from kws_device.engine import load_engine
 from kws_device.errors import InputError
 from kws_training.data.corpus import Folders, load_corpus, read_folder
 from kws_training.evaluation.figures import figures
@@ -66,7 +66,7 @@ def robustness(
     if speech is None and scenes is None:
         raise InputError("nothing to judge; give --speech, --scenes or both")
     file = model_file.read(model_file.find(model))
-    engine = LiteRtEngine(file)
+    engine = load_engine(file)
     manifest = file.manifest
     front_end = manifest.front_end
     corpus = load_corpus(Folders(speech, scenes), manifest.keywords, front_end.sample_rate_hz, split)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .containers import ONNX, TFLITE
 from .errors import InputError
 from .model_file import ModelFile
 
@@ -23,45 +24,37 @@ class Engine(Protocol):
         ...
 
 
-class LiteRtEngine:
-    """TFLite models through ai-edge-litert, int8 or float.
+class TfliteEngine:
+    """TFLite models, int8 or float, through ai-edge-litert or its predecessor tflite-runtime.
 
     Heads are found by the name of the model's output, never by position: converters permute them.
     """
 
-    def __init__(self, file: ModelFile, threads: int = 1) -> None:
+    def __init__(self, file: ModelFile, interpreter: Callable[..., Any], threads: int = 1) -> None:
         """Load the model and hold its tensors against its manifest.
 
+        Args:
+            file: a .tflite.
+            interpreter: the library's class of that name.
+            threads: to compute with.
+
         Raises:
-            InputError: no inference library, a model it cannot load, or tensors that are not
-                those of the manifest.
+            InputError: a model that cannot be loaded, or tensors that are not those of the manifest.
         """
         try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as error:
-            raise InputError("no inference engine installed; run: pip install ai-edge-litert") from error
-        try:
             with _quiet_stderr():
-                interpreter = Interpreter(model_content=file.model, num_threads=threads)
-                interpreter.allocate_tensors()
-            runner = interpreter.get_signature_runner()
+                model = interpreter(model_content=file.model, num_threads=threads)
+                model.allocate_tensors()
+            runner = model.get_signature_runner()
             (input_,) = runner.get_input_details().values()
             outputs: dict[str, dict[str, Any]] = runner.get_output_details()
             # The runner keeps views of the tensors, and those forbid invoke().
             del runner
         except (ValueError, RuntimeError) as error:
             raise InputError(f"{file.path}: the model cannot be loaded ({error}); export it again") from error
-
-        manifest = file.manifest
-        wanted = {head.name: (1, len(head.labels)) for head in manifest.heads}
         found = {name: tuple(map(int, detail["shape"])) for name, detail in outputs.items()}
-        window = (1, manifest.front_end.frames, manifest.front_end.mels)
-        if found != wanted or tuple(map(int, input_["shape"])) != window:
-            raise InputError(
-                f"{file.path}: the manifest does not fit the model: tensors {input_['shape']} -> {found}, "
-                f"manifest {window} -> {wanted}; export it again"
-            )
-        self._interpreter = interpreter
+        window = _check_tensors(file, tuple(map(int, input_["shape"])), found)
+        self._interpreter = model
         self._input = _Quantiser(input_)
         self._outputs = {name: _Quantiser(detail) for name, detail in outputs.items()}
         self._buffer = np.empty(window, dtype=input_["dtype"])
@@ -76,6 +69,109 @@ class LiteRtEngine:
             name: output.dequantise(self._interpreter.get_tensor(output.index)[0])
             for name, output in self._outputs.items()
         }
+
+
+class OnnxEngine:
+    """ONNX models, float or quantised (QDQ), through ONNX Runtime; real numbers in and out."""
+
+    def __init__(self, file: ModelFile, runtime: Any, threads: int = 1) -> None:
+        """Load the model and hold its tensors against its manifest.
+
+        Args:
+            file: an .onnx.
+            runtime: the module onnxruntime.
+            threads: to compute with.
+
+        Raises:
+            InputError: a model that cannot be loaded, or tensors that are not those of the manifest.
+        """
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors; its warnings are about machines it was not built for
+        try:
+            session = runtime.InferenceSession(file.model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own kinds, without a common parent
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{file.path}: the model cannot be loaded ({reason}); export it again"
+            ) from error
+        inputs = [tuple(tensor.shape) for tensor in session.get_inputs()]
+        found = {tensor.name: tuple(tensor.shape) for tensor in session.get_outputs()}
+        window = _check_tensors(file, inputs[0] if len(inputs) == 1 else (), found)
+        self._session = session
+        self._heads = list(found)
+        self._buffer = np.empty(window, dtype=np.float32)
+        self._feed = {session.get_inputs()[0].name: self._buffer}
+
+    def scores(self, window: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Scores by head for one normalised window, shape (frames, mels)."""
+        self._buffer[0] = window
+        answers = self._session.run(self._heads, self._feed)
+        return {head: scores[0] for head, scores in zip(self._heads, answers, strict=True)}
+
+
+def _litert(file: ModelFile, threads: int) -> Engine:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return TfliteEngine(file, Interpreter, threads)
+
+
+def _tflite_runtime(file: ModelFile, threads: int) -> Engine:
+    from tflite_runtime.interpreter import Interpreter
+
+    return TfliteEngine(file, Interpreter, threads)
+
+
+def _onnxruntime(file: ModelFile, threads: int) -> Engine:
+    import onnxruntime
+
+    return OnnxEngine(file, onnxruntime, threads)
+
+
+ENGINES: dict[str, dict[str, Callable[[ModelFile, int], Engine]]] = {
+    TFLITE: {"ai-edge-litert": _litert, "tflite-runtime": _tflite_runtime},
+    ONNX: {"onnxruntime": _onnxruntime},
+}
+"""By the kind of model: the packages that run it, the first that is installed being taken."""
+
+
+def load_engine(file: ModelFile, name: str | None = None, threads: int = 1) -> Engine:
+    """The engine for a model.
+
+    Args:
+        file: the model.
+        name: of the package that is to run it; None: the first that is installed.
+        threads: to compute with.
+
+    Raises:
+        InputError: no such engine, none installed, or a model that it cannot load.
+    """
+    known = ENGINES[file.kind or TFLITE]
+    if name is not None and name not in known:
+        raise InputError(f"--engine {name}: does not run {file.path.name}; {' or '.join(known)} does")
+    for package in known if name is None else [name]:
+        try:
+            return known[package](file, threads)
+        except ImportError:
+            continue
+    wanted = name or next(iter(known))
+    raise InputError(f"{file.path}: no inference engine installed for it; run: pip install {wanted}")
+
+
+def _check_tensors(
+    file: ModelFile, window: tuple[Any, ...], heads: dict[str, tuple[Any, ...]]
+) -> tuple[int, int, int]:
+    """The input's shape, (1, frames, mels). Raises InputError where shapes are not the manifest's."""
+    manifest = file.manifest
+    wanted = {head.name: (1, len(head.labels)) for head in manifest.heads}
+    shape = (1, manifest.front_end.frames, manifest.front_end.mels)
+    if heads != wanted or window != shape:
+        raise InputError(
+            f"{file.path}: the manifest does not fit the model: tensors {window} -> {heads}, "
+            f"manifest {shape} -> {wanted}; export it again"
+        )
+    return shape
 
 
 @contextlib.contextmanager

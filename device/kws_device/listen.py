@@ -11,6 +11,7 @@ from typing import Any
 
 from . import microphone, model_file
 from .command import ArgumentParser, run
+from .engine import ENGINES
 from .errors import InputError
 from .manifest import describe
 from .sinks import JsonLines, Lines, Sink
@@ -22,6 +23,8 @@ from .strict import plain
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="kws-listen", description="Listen for keywords.")
     parser.add_argument("--model", metavar="FILE|NAME", help="a model file, or the name of a shipped one")
+    names = [name for engines in ENGINES.values() for name in engines]
+    parser.add_argument("--engine", metavar="NAME", help=f"what runs the model: {', '.join(names)}")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--device", metavar="NAME", help="microphone, by its name or a part of it")
     source.add_argument(
@@ -117,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
         manifest = model_file.read(model_file.find(options.model)).manifest
         print(json.dumps(plain(manifest), indent=1) if options.json else describe(manifest))
         return 0
-    spotter = Spotter.load(options.model, _thresholds(options.threshold))
+    spotter = Spotter.load(options.model, _thresholds(options.threshold), options.engine)
     sink = JsonLines(sys.stdout) if options.json else Lines(sys.stdout, sys.stderr)
     _listen(spotter, _sources(options), sink)
     return 0

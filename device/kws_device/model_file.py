@@ -1,25 +1,16 @@
-"""One file that carries model and manifest: a .tflite with a zip behind it.
-
-The FlatBuffer reader ignores what follows the model, and zip readers look for their directory at
-the end, so both find their part (the convention of TFLite metadata).
-"""
+"""One file that carries model and manifest, and says so with its hash."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from . import atomic
+from . import atomic, containers
 from .errors import InputError
 from .manifest import Manifest, content_hash, parse, sealed, to_json
 
-_ENTRY = "kws-manifest.json"
-_LARGEST_MANIFEST = 1 << 20
 _LARGEST_FILE = 256 << 20
-_TFLITE_MARK = b"TFL3"
 
 
 @dataclass(frozen=True)
@@ -28,7 +19,13 @@ class ModelFile:
 
     path: Path
     model: bytes
+    """Without the manifest."""
     manifest: Manifest
+
+    @property
+    def kind(self) -> str | None:
+        """containers.TFLITE or containers.ONNX."""
+        return containers.kind(self.model)
 
 
 def find(name: str | Path | None) -> Path:
@@ -55,23 +52,19 @@ def read(path: Path) -> ModelFile:
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"{path}: larger than any model ({_LARGEST_FILE >> 20} MB); name a .tflite file")
+            raise InputError(f"{path}: larger than any model ({_LARGEST_FILE >> 20} MB); name a model file")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a model file") from error
-    if content[4:8] != _TFLITE_MARK:
-        what = "empty" if not content else "not a TFLite model"
+    if containers.kind(content) is None:
+        what = "empty" if not content else "neither a TFLite nor an ONNX model"
         raise InputError(f"{path}: {what}; name a file that kws-export wrote")
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            info = archive.getinfo(_ENTRY)
-            if info.file_size > _LARGEST_MANIFEST:
-                raise InputError(f"{path}: the manifest is larger than {_LARGEST_MANIFEST >> 20} MB")
-            text = archive.read(info)
-            model = content[: min(entry.header_offset for entry in archive.infolist())]
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError) as error:
+        model, text = containers.split(content)
+    except ValueError as error:
         raise InputError(
-            f"{path}: a model without a manifest, or cut short; copy it again or export it with kws-export"
+            f"{path}: a model without a manifest, or cut short ({error}); "
+            "copy it again or export it with kws-export"
         ) from error
     manifest = parse(text, str(path))
     if content_hash(model, manifest) != manifest.hash:
@@ -86,9 +79,5 @@ def write(path: Path, model: bytes, manifest: Manifest) -> ModelFile:
         InputError: the folder cannot be written.
     """
     manifest = sealed(model, manifest)
-    buffer = io.BytesIO()
-    buffer.write(model)
-    with zipfile.ZipFile(buffer, "a") as archive:
-        archive.writestr(zipfile.ZipInfo(_ENTRY, date_time=(1980, 1, 1, 0, 0, 0)), to_json(manifest))
-    atomic.write_bytes(path, buffer.getvalue())
+    atomic.write_bytes(path, containers.join(model, to_json(manifest).encode()))
     return ModelFile(path, model, manifest)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import model_file
 from .decoder import Decoder
-from .engine import Engine, LiteRtEngine
+from .engine import Engine, load_engine
 from .errors import InputError
 from .events import Decision, Event
 from .front_end import log_mel
@@ -41,12 +41,18 @@ class Spotter:
         self.reset()
 
     @classmethod
-    def load(cls, model: str | Path | None = None, thresholds: dict[str, float] | None = None) -> Spotter:
+    def load(
+        cls,
+        model: str | Path | None = None,
+        thresholds: dict[str, float] | None = None,
+        engine: str | None = None,
+    ) -> Spotter:
         """A spotter from a model file or a shipped model's name; None: the shipped default.
 
         Args:
             model: path or name.
             thresholds: by keyword, instead of the model's own.
+            engine: the package that is to run the model; None: the first that is installed.
 
         Raises:
             InputError: no such model, one that does not hold together, or an unknown keyword.
@@ -61,7 +67,7 @@ class Spotter:
             if not 0 <= threshold <= 1:
                 raise InputError(f"{word}={threshold:g}: a threshold lies between 0 and 1")
         decoder = replace(manifest.decoder, thresholds={**manifest.decoder.thresholds, **(thresholds or {})})
-        return cls(replace(manifest, decoder=decoder), LiteRtEngine(file))
+        return cls(replace(manifest, decoder=decoder), load_engine(file, engine))
 
     def reset(self) -> None:
         """Forget all sound: afterwards the spotter equals a new one."""

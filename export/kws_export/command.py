@@ -16,7 +16,7 @@ from kws_device.strict import plain
 def _export_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-export",
-        description="Convert a run of kws-train into TFLite files that carry all a device must know. "
+        description="Convert a run of kws-train into files that tell a device all it must know. "
         "See also: kws-export show FILE --help",
     )
     parser.add_argument("run", type=Path, metavar="RUN")

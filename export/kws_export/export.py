@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from kws_device import atomic, model_file
-from kws_device.engine import LiteRtEngine
+from kws_device.engine import load_engine
 from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 from kws_device.model_file import ModelFile
@@ -21,11 +21,11 @@ from kws_training.evaluation.judging import engine_predictor, keras_predictor
 from kws_training.evaluation.test_sets import EvaluationSet, evaluation_sets, material, scene_backgrounds
 from kws_training.recipes import folds
 
-from . import parity, tflite
+from . import onnx_model, parity, tflite
 from .calibration import calibration_windows
 
-INT8 = "kws.tflite"
-FLOAT = "kws-float.tflite"
+INT8, INT8_ONNX = "kws.tflite", "kws.onnx"
+FLOAT, FLOAT_ONNX = "kws-float.tflite", "kws-float.onnx"
 REPORT = "export.json"
 _CALIBRATION_CLIPS = 1000
 _PARITY_SNR_DB = 10.0
@@ -61,24 +61,29 @@ def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[
     model = runs.load_keras(run / runs.MODEL)
     windows = calibration_windows(sample, recipe, manifest)
     contents = {FLOAT: tflite.float_model(model), INT8: tflite.int8_model(model, windows)}
+    contents[FLOAT_ONNX] = onnx_model.float_model(model, manifest)
+    contents[INT8_ONNX] = onnx_model.int8_model(contents[FLOAT_ONNX], windows)
     if floating := tflite.float_tensors(contents[INT8]):
         raise InputError(f"{run}: int8 cannot carry {floating[0]}; change the model")
 
     answers = {"keras": parity.ask(sets, manifest, keras_predictor(model))}
     for name, content in contents.items():
-        engine = LiteRtEngine(ModelFile(out / name, content, manifest))
+        engine = load_engine(ModelFile(out / name, content, manifest))
         answers[name] = parity.ask(sets, manifest, engine_predictor(engine))
-    loss, where = parity.largest_loss(answers["keras"], answers[INT8])
+    loss, where, worst = max(
+        (*parity.largest_loss(answers["keras"], answers[name]), name) for name in (INT8, INT8_ONNX)
+    )
     if loss > max_loss:
         raise ParityError(
-            f"int8 is {loss:.2f} points below float ({where}), more than {max_loss:g}; nothing was written. "
-            "Train longer, or allow it with --max-loss"
+            f"{worst}: int8 is {loss:.2f} points below float ({where}), more than {max_loss:g}; "
+            "nothing was written. Train longer, or allow it with --max-loss"
         )
 
     metrics = {
         "validation": {
             "float": parity.accuracies(answers["keras"]),
             "int8": parity.accuracies(answers[INT8]),
+            "int8_onnx": parity.accuracies(answers[INT8_ONNX]),
         },
         "int8_max_loss_points": max_loss,
     }
@@ -94,14 +99,19 @@ def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[
             report["files"][name] = {
                 "bytes": (folder / name).stat().st_size,
                 "hash": file.manifest.hash,
-                "operators": tflite.operators(content),
+                "operators": _operators(name, content),
                 "accuracy": parity.accuracies(answers[name]),
                 "against_keras": parity.agreement(answers["keras"], answers[name]),
             }
+        report["int8_formats_agree"] = parity.agreement(answers[INT8], answers[INT8_ONNX])
         report["keras_accuracy"] = parity.accuracies(answers["keras"])
         report["calibration_windows"] = len(windows)
         atomic.write_text(folder / REPORT, json.dumps(report, indent=1) + "\n")
     return report
+
+
+def _operators(name: str, content: bytes) -> list[str]:
+    return onnx_model.operators(content) if name.endswith(".onnx") else tflite.operators(content)
 
 
 def _validation_sets(folders: Folders, manifest: Manifest, folds: str) -> list[EvaluationSet]:

@@ -176,7 +176,7 @@ def test_a_reader_that_leaves_is_no_crash(demo):
         (["--file", "nan.wav"], ["nan.wav", "finite"]),
         (["--file", "cut.wav"], ["cut.wav", "truncated"]),
         (["--file", "."], ["folder"]),
-        (["--model", "text.wav"], ["text.wav", "not a TFLite model"]),
+        (["--model", "text.wav"], ["text.wav", "neither a TFLite nor an ONNX model"]),
         (["--model", "nothing-like-it"], ["nothing-like-it", "shipped models: kws"]),
         (["--threshold", "maybe=0.5"], ["maybe", "yes, no"]),
         (["--threshold", "yes"], ["yes", "WORD=P"]),

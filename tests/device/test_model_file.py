@@ -11,7 +11,7 @@ import pytest
 from helpers import one_line_refusal
 
 from kws_device import model_file
-from kws_device.engine import LiteRtEngine
+from kws_device.engine import load_engine
 from kws_device.errors import InputError
 from kws_device.manifest import content_hash, parse, to_json
 from kws_device.spotter import Spotter
@@ -73,7 +73,7 @@ def test_a_name_that_is_no_shipped_model_is_refused(name, tmp_path, monkeypatch)
     [
         (lambda c: b"", "empty"),
         (lambda c: b"RIFF" + c[4:], None),
-        (lambda c: b"hello, this is no model", "not a TFLite model"),
+        (lambda c: b"hello, this is no model", "neither a TFLite nor an ONNX model"),
         (lambda c: c[:1000], "cut short"),
         (lambda c: c[: len(c) // 2], "cut short"),
         (lambda c: c[:-1], "cut short"),
@@ -128,7 +128,7 @@ def test_a_manifest_that_does_not_fit_the_tensors_is_refused(file, tmp_path):
     path = tmp_path / "unfit.tflite"
     model_file.write(path, file.model, replace(file.manifest, heads=(keyword, shorter)))
     with pytest.raises(InputError, match="does not fit the model"):
-        LiteRtEngine(model_file.read(path))
+        load_engine(model_file.read(path))
     narrow = replace(file.manifest.front_end, clip_ms=500.0)
     model_file.write(path, file.model, replace(file.manifest, front_end=narrow))
     with pytest.raises(InputError, match="does not fit the model"):
@@ -146,7 +146,7 @@ def test_heads_are_found_by_name_whatever_their_order(file, tmp_path):
     path = tmp_path / "swapped.tflite"
     model_file.write(path, file.model, replace(file.manifest, heads=tuple(reversed(file.manifest.heads))))
     windows = file.manifest.normalisation.apply(-40 * np.ones((98, 40), dtype=np.float32))
-    one, other = LiteRtEngine(file).scores(windows), LiteRtEngine(model_file.read(path)).scores(windows)
+    one, other = load_engine(file).scores(windows), load_engine(model_file.read(path)).scores(windows)
     assert all((one[head] == other[head]).all() for head in ("keyword", "scene"))
 
 

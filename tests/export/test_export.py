@@ -12,7 +12,10 @@ import trees
 from helpers import one_line_refusal
 
 from kws_device import model_file
+from kws_device.engine import load_engine
 from kws_export import tflite
+
+FILES = ("kws.tflite", "kws-float.tflite", "kws.onnx", "kws-float.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def exported(trained, command, tmp_path_factory):
 
 
 def test_the_folder_holds_the_files_and_nothing_half_written(exported):
-    assert {path.name for path in exported.iterdir()} == {"kws.tflite", "kws-float.tflite", "export.json"}
+    assert {path.name for path in exported.iterdir()} == {*FILES, "export.json"}
 
 
 def test_the_int8_model_has_integers_in_and_out_and_inside(exported):
@@ -34,6 +37,46 @@ def test_the_int8_model_has_integers_in_and_out_and_inside(exported):
     assert tflite.float_tensors(model_file.read(exported / "kws-float.tflite").model) != []
     assert "QUANTIZE" not in tflite.operators(model)
     assert "CONV_2D" in tflite.operators(model)
+
+
+def test_the_onnx_models_are_valid_and_tell_their_labels(exported):
+    onnx = pytest.importorskip("onnx")
+    for name in ("kws.onnx", "kws-float.onnx"):
+        model = onnx.load(exported / name)
+        onnx.checker.check_model(model, full_check=True)
+        assert [opset.version for opset in model.opset_import if opset.domain == ""] == [17]
+        metadata = {entry.key: entry.value for entry in model.metadata_props}
+        assert json.loads(metadata["labels_keyword"]) == ["yes", "no", "_unknown_", "_silence_"]
+        assert json.loads(metadata["kws-manifest"])["hash"] == model_file.read(exported / name).manifest.hash
+    assert "QuantizeLinear" in {node.op_type for node in onnx.load(exported / "kws.onnx").graph.node}
+    # Normalisations have become part of the convolutions.
+    operators = {node.op_type for node in onnx.load(exported / "kws-float.onnx").graph.node}
+    assert not operators & {"Mul", "BatchNormalization", "Shape"}
+
+
+def test_each_file_says_the_same_on_the_device(exported):
+    windows = np.random.default_rng(0).standard_normal((50, 98, 40)).astype(np.float32)
+    answers = {}
+    for name in FILES:
+        engine = load_engine(model_file.read(exported / name))
+        scores = [engine.scores(window) for window in windows]
+        answers[name] = np.stack([np.concatenate([s["keyword"], s["scene"]]) for s in scores])
+        assert answers[name].shape == (50, 6)
+    exact = answers["kws-float.tflite"]
+    assert np.abs(answers["kws-float.onnx"] - exact).max() < 1e-5
+    for name in ("kws.tflite", "kws.onnx"):
+        assert np.abs(answers[name] - exact).mean() < 0.03
+
+
+def test_the_engine_can_be_chosen_and_a_wrong_choice_is_named(exported, command, demo):
+    sound = ("--file", demo / "demo.flac", "--json")
+    for name, engine in (("kws.tflite", "ai-edge-litert"), ("kws.onnx", "onnxruntime")):
+        chosen = command("kws-listen", "--model", exported / name, "--engine", engine, *sound)
+        assert chosen.returncode == 0, chosen.stderr
+        assert "summary" in chosen.stdout
+    wrong = command("kws-listen", "--model", exported / "kws.onnx", "--engine", "ai-edge-litert", *sound)
+    one_line_refusal(wrong, "--engine ai-edge-litert", "kws.onnx", "onnxruntime")
+    one_line_refusal(command("kws-listen", "--engine", "tensorrt", *sound), "tensorrt")
 
 
 def test_the_report_has_sizes_parity_and_accuracy(exported):
@@ -46,8 +89,9 @@ def test_the_report_has_sizes_parity_and_accuracy(exported):
     same = report["files"]["kws-float.tflite"]["against_keras"]["keyword"]
     assert same["same_label"] == 1
     assert same["largest_score_difference"] < 1e-4
-    near = report["files"]["kws.tflite"]["against_keras"]["keyword"]
-    assert near["same_label"] > 0.9
+    for name in ("kws.tflite", "kws.onnx"):
+        assert report["files"][name]["against_keras"]["keyword"]["same_label"] > 0.9
+    assert report["int8_formats_agree"]["keyword"]["same_label"] > 0.9
 
 
 def test_the_manifest_carries_the_figures(exported):
@@ -61,7 +105,7 @@ def test_the_manifest_carries_the_figures(exported):
 
 def test_an_export_repeats_byte_for_byte(exported, trained, command, tmp_path):
     assert command("kws-export", trained.run, "--out", tmp_path, "--max-loss", 5).returncode == 0
-    for name in ("kws.tflite", "kws-float.tflite", "export.json"):
+    for name in (*FILES, "export.json"):
         assert (tmp_path / name).read_bytes() == (exported / name).read_bytes(), name
 
 
@@ -110,7 +154,7 @@ def test_bad_input_is_named_in_one_line(trained, command, tmp_path):
     one_line_refusal(
         command("kws-export", trained.run, "--out", tmp_path / "out", "--speech", tmp_path / "gone"), "gone"
     )
-    one_line_refusal(command("kws-export", "show", tmp_path / "file"), "not a TFLite model")
+    one_line_refusal(command("kws-export", "show", tmp_path / "file"), "neither a TFLite nor an ONNX model")
     unfinished = tmp_path / "unfinished"
     shutil.copytree(trained.run, unfinished, ignore=shutil.ignore_patterns("model.keras"))
     one_line_refusal(command("kws-export", unfinished, "--out", tmp_path / "out"), "model.keras")
