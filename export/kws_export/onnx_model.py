@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import logging
 from collections.abc import Iterator
@@ -44,11 +45,54 @@ def float_model(model: keras.Model, manifest: Manifest) -> bytes:
         proto, _ = tf2onnx.convert.from_function(
             tf.function(answers, input_signature=[window]), input_signature=[window], opset=OPSET
         )
+    _canonical(proto)
     onnx.helper.set_model_props(
         proto, {f"labels_{head}": json.dumps(labels) for head, labels in manifest.labels.items()}
     )
     onnx.checker.check_model(proto, full_check=True)
     return bytes(proto.SerializeToString(deterministic=True))
+
+
+def _canonical(proto: Any) -> None:
+    """Give the graph an order and names that depend on nothing but what it computes.
+
+    tf2onnx numbers its tensors in an order that changes from process to process, and an export is to
+    repeat byte for byte.
+    """
+    graph = proto.graph
+    makers = {output: node for node in graph.node for output in node.output}
+    weights = {weight.name: weight for weight in graph.initializer}
+    names = {tensor.name: tensor.name for tensor in (*graph.input, *graph.output)}
+    nodes: list[Any] = []
+    used: list[Any] = []
+
+    def visit(tensor: str) -> None:
+        if tensor in weights and tensor not in names:
+            names[tensor] = f"weight_{len(used)}"
+            used.append(weights[tensor])
+        node = makers.get(tensor)
+        if node is None or any(node is known for known in nodes):
+            return
+        for source in node.input:
+            visit(source)
+        for number, output in enumerate(node.output):
+            names.setdefault(output, f"{node.op_type}_{len(nodes)}" + (f"_{number}" if number else ""))
+        nodes.append(node)
+
+    for head in sorted(tensor.name for tensor in graph.output):
+        visit(head)
+    for number, node in enumerate(nodes):
+        node.name = f"{node.op_type}_{number}"
+        node.input[:] = [names[tensor] for tensor in node.input]
+        node.output[:] = [names[tensor] for tensor in node.output]
+    for weight in used:
+        weight.name = names[weight.name]
+    # Messages that are taken out of their list are gone: copies go back in.
+    nodes, used = copy.deepcopy(nodes), copy.deepcopy(used)
+    del graph.node[:], graph.initializer[:], graph.value_info[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(used)
+    graph.name = "kws"
 
 
 def int8_model(content: bytes, windows: NDArray[np.float32]) -> bytes:
