@@ -201,7 +201,7 @@ from pathlib import Path
 from kws_device import audio_files
 from kws_device.errors import InputError
 from kws_training import recipes
-from kws_training.layouts import Clip
+from kws_training.data.layouts import Clip
 from kws_training.study.features import features
 def full():
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

@@ -114,7 +114,10 @@ def test_jax_trains_the_same_recipe_on_one_device_and_on_four(command, folders, 
     # The sums were taken in another order: proof that the work was divided.
     assert [row["loss"] for row in one] != [row["loss"] for row in four]
     assert "keras backend: jax" in (tmp_path / "4" / "environment.txt").read_text()
-    one_line_refusal(trained_with_jax(command, folders, tmp_path / "3", 3), "batch_size 32", "3 devices")
+    three = trained_with_jax(command, folders, tmp_path / "3", 3)
+    assert three.returncode == 2
+    assert "batch_size 32: cannot be divided among 3 devices" in three.stderr.splitlines()[-1]
+    assert not (tmp_path / "3").exists()
 
 
 def test_training_tells_whether_it_waits_for_its_data(command):
