@@ -48,7 +48,7 @@ def judged_sets(
     own = runs.recall_scene_normalisation(run)
     data = material(corpus, length)
     if isinstance(recipe, StudyRecipe):
-        data = _closed_set(data, recipe)
+        data = _closed_set(data, manifest.keywords)
     predict = keras_predictor(runs.load_keras(run / runs.MODEL))
 
     def sets() -> Iterator[EvaluationSet]:
@@ -65,10 +65,10 @@ def judged_sets(
         yield set_, judge_set(set_, manifest, predict, own)
 
 
-def _closed_set(data: Material, recipe: StudyRecipe) -> Material:
+def _closed_set(data: Material, keywords: Sequence[str]) -> Material:
     """The study knows no other words and no silence; scenes alone can be mixed with any word."""
     words = [item for item in data.words if item.label != SILENCE]
-    return replace(data, words=[w for w in words if not recipe.keywords or w.label in recipe.keywords])
+    return replace(data, words=[w for w in words if not keywords or w.label in keywords])
 
 
 def evaluate(run: Path, folders: Folders, split: str, snrs_db: Sequence[float] = SNRS_DB) -> Iterator[Judged]:
