@@ -9,6 +9,7 @@ from typing import Any
 
 from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError
+from kws_training.threads import keep_products_small
 
 
 def _parser() -> ArgumentParser:
@@ -59,6 +60,7 @@ def _print(report: dict[str, Any]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; raises InputError for bad input."""
+    keep_products_small()
     options = _parser().parse_args(argv)
     requirements = _requirements(options.require)
     if options.limit is not None and options.limit < 1:

@@ -11,6 +11,7 @@ from kws_device import model_file
 from kws_device.command import ArgumentParser, run
 from kws_device.manifest import describe
 from kws_device.strict import plain
+from kws_training.threads import keep_products_small
 
 
 def _export_parser() -> ArgumentParser:
@@ -44,6 +45,7 @@ def _show_parser() -> ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; raises InputError for bad input."""
+    keep_products_small()
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["show"]:
         shown = _show_parser().parse_args(arguments[1:])

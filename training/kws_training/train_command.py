@@ -16,6 +16,7 @@ from .data.corpus import Folders
 from .study.features import default_cache
 from .study.recipe import StudyRecipe
 from .study.reported import VARIANTS
+from .threads import keep_products_small
 
 _DATA = {
     "speech": "Speech Commands, or a folder of folders of one's own words",
@@ -102,6 +103,7 @@ def _evaluate_parser() -> ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; raises InputError for bad input."""
+    keep_products_small()
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["evaluate"]:
         return _evaluate(arguments[1:])
