@@ -107,9 +107,7 @@ def _table_row(group: list[Run]) -> dict[str, Any]:
         "variant": first.variant,
         "seeds": [run.seed for run in group],
         "epochs": [run.epochs for run in group],
-        "mixed_set": next(e["set"] for e in first.evaluation["validation"] if e["kind"] == "mel")
-        if any(e["kind"] == "mel" for e in first.evaluation["validation"])
-        else None,
+        "mixed_set": next((e["set"] for e in first.evaluation["validation"] if e["kind"] == "mel"), None),
         "cells": cells,
         "waveforms": at_ratio,
     }

@@ -49,8 +49,9 @@ def train(
     *before, _ = _runs_in_turn(recipe, out, start_from)
     if before and not (out / runs.CHECKPOINT).is_file():
         resume = False  # what was interrupted is in a folder of its own
-    # Now rather than after the earlier runs.
-    runs.check_folder(out, with_keywords(recipe, read_datasets(recipe, folders)), resume)
+    if before:
+        # Now rather than after the earlier runs.
+        runs.check_folder(out, with_keywords(recipe, read_datasets(recipe, folders)), resume)
     for earlier, folder in before:
         if not runs.is_finished(folder):
             _train(earlier, folders, folder, cache, (folder / runs.CHECKPOINT).is_file(), start_from)
