@@ -4,17 +4,16 @@
     for event in Spotter.load("kws.tflite").listen(Microphone()):
         print(event.keyword, event.score, event.scene)
 
-The way of a sound: a source yields blocks of samples (sources, microphone); a ring holds the last
+The way of a sound: a source yields blocks of samples (sources); a ring holds the last
 second (rings); its newest frames become log-mels (front_end) in a second ring; an engine scores
-them (engine); a decoder turns scores into events (decoder). What all of them need to know is
-written in the model file (manifest, model_file).
+them (engine); a decoder turns scores into events (decoder); sinks pass them on (sinks). What all of
+them need to know is written in the model file (manifest, model_file).
 """
 
 from .errors import InputError
 from .events import Decision, Event
 from .manifest import Manifest
-from .microphone import Microphone
-from .sources import AudioFile, RawStream
+from .sources import AudioFile, Microphone, RawStream
 from .spotter import Spotter
 
 __all__ = ["AudioFile", "Decision", "Event", "InputError", "Manifest", "Microphone", "RawStream", "Spotter"]

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import microphone, model_file
+from . import model_file
 from .command import ArgumentParser, run
 from .engine import ENGINES
 from .errors import InputError
 from .manifest import describe
 from .sinks import JsonLines, Lines, Sink
-from .sources import AudioFile, AudioSource, RawStream
+from .sources import AudioFile, AudioSource, Microphone, RawStream, microphone
 from .spotter import Spotter
 from .strict import plain
 
@@ -66,7 +66,7 @@ def _sources(options: Any) -> Iterator[AudioSource]:
     elif options.stdin:
         yield RawStream(sys.stdin.buffer, "stdin", options.block_ms)
     else:
-        source = microphone.Microphone(options.device)
+        source = Microphone(options.device)
         print(f"listening on {source.name}; Ctrl-C ends", file=sys.stderr)
         yield source
 
@@ -91,7 +91,7 @@ def _listen(spotter: Spotter, sources: Iterator[AudioSource], sink: Sink) -> Non
             heard.append(source)
             for decision in spotter.decisions(source):
                 decisions += 1
-                sink.decided(decision, spotter, source.name)
+                sink.decided(decision, spotter, source)
     except KeyboardInterrupt:
         finish()
         raise

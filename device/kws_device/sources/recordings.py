@@ -5,31 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import audio_files
-from .errors import InputError
+from .. import audio_files
+from ..errors import InputError
+from .source import LISTENING
 
 _TAIL_S = 0.5
 """Silence behind the end, so that a word at the very end is still heard whole."""
-
-
-class AudioSource(Protocol):
-    """An iterator of blocks with a sample clock."""
-
-    name: str
-    """What events call it."""
-    audio_s: float
-    """Sound delivered so far."""
-    lost_s: float
-    """Sound that was there but could not be delivered."""
-
-    def blocks(self, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
-        """float32, mono, shape (n,), full scale is 1.0, any n, at the rate asked for."""
-        ...
 
 
 def _above_zero(block_ms: float) -> float:
@@ -50,6 +36,7 @@ class AudioFile:
         self.name = str(path)
         self.audio_s = 0.0
         self.lost_s = 0.0
+        self.state = LISTENING
         self._path = Path(path)
         self._block_ms = _above_zero(block_ms)
         self._real_time = real_time
@@ -80,6 +67,7 @@ class RawStream:
         self.name = name
         self.audio_s = 0.0
         self.lost_s = 0.0
+        self.state = LISTENING
         self._stream = stream
         self._block_ms = _above_zero(block_ms)
 

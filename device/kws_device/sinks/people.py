@@ -1,55 +1,25 @@
-"""Where events go: JSON lines for programs, lines and a level meter for people."""
+"""Lines and a level meter for people."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
-from .events import Decision, Event
-from .manifest import KEYWORD_HEAD, SCENE_HEAD
-from .spotter import Spotter
+from ..events import Decision, Event
+from ..manifest import KEYWORD_HEAD, SCENE_HEAD
+from ..sources import AudioSource
+from ..spotter import Spotter
+from .sink import Sink
 
 _REDRAW_S = 0.1
 _METER_FLOOR_DBFS = -60.0
 _METER_WIDTH = 24
 
 
-class Sink(Protocol):
-    """What `kws-listen` tells about its listening."""
-
-    def decided(self, decision: Decision, spotter: Spotter, source: str) -> None:
-        """A decision was made; it may carry an event."""
-        ...
-
-    def finished(self, summary: dict[str, Any]) -> None:
-        """Listening ended."""
-        ...
-
-
-class JsonLines:
-    """One JSON object a line."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def decided(self, decision: Decision, spotter: Spotter, source: str) -> None:
-        """See Sink."""
-        if decision.event is not None:
-            self._write({"type": "keyword", **vars(decision.event), "source": source})
-
-    def finished(self, summary: dict[str, Any]) -> None:
-        """See Sink."""
-        self._write({"type": "summary", **summary})
-
-    def _write(self, line: dict[str, Any]) -> None:
-        print(json.dumps(line, ensure_ascii=False), file=self._stream, flush=True)
-
-
-class Lines:
+class Lines(Sink):
     """A line for each event and, on a terminal, a level meter with the scene below them."""
 
     def __init__(self, events: TextIO, meter: TextIO) -> None:
@@ -57,7 +27,7 @@ class Lines:
         self._meter = meter if meter.isatty() else None
         self._drawn_s = 0.0
 
-    def decided(self, decision: Decision, spotter: Spotter, source: str) -> None:
+    def decided(self, decision: Decision, spotter: Spotter, source: AudioSource) -> None:
         """See Sink."""
         if decision.event is not None:
             self._clear()
@@ -67,6 +37,11 @@ class Lines:
             self._drawn_s = now
             self._meter.write(f"\r\x1b[K{_meter(decision, spotter)}")
             self._meter.flush()
+
+    def noted(self, text: str) -> None:
+        """See Sink."""
+        self._clear()
+        print(text, file=sys.stderr, flush=True)
 
     def finished(self, summary: dict[str, Any]) -> None:
         """See Sink."""

@@ -10,7 +10,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from .errors import InputError
+from ..errors import InputError
+from .source import LISTENING
 
 _BLOCK_S = 0.02
 _PATIENCE_S = 5.0
@@ -77,6 +78,7 @@ class Microphone:
         self.name: str = self._device["name"]
         self.audio_s = 0.0
         self.lost_s = 0.0
+        self.state = LISTENING
 
     def blocks(self, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
         """Sound as it is recorded, the first channel, without end.
