@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +11,7 @@ from numpy.typing import NDArray
 from .containers import ONNX, TFLITE
 from .errors import InputError
 from .model_file import ModelFile
+from .quiet import quiet_libraries
 
 
 class Engine(Protocol):
@@ -42,7 +40,7 @@ class TfliteEngine:
             InputError: a model that cannot be loaded, or tensors that are not those of the manifest.
         """
         try:
-            with _quiet_stderr():
+            with quiet_libraries():
                 model = interpreter(model_content=file.model, num_threads=threads)
                 model.allocate_tensors()
             runner = model.get_signature_runner()
@@ -172,21 +170,6 @@ def _check_tensors(
             f"manifest {shape} -> {wanted}; export it again"
         )
     return shape
-
-
-@contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """The library's C++ greets on the process's stderr, where people expect the kit's own lines alone."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 class _Quantiser:

@@ -15,7 +15,7 @@ from .engine import ENGINES
 from .errors import InputError
 from .manifest import describe
 from .sinks import JsonLines, Lines, Sink
-from .sources import AudioFile, AudioSource, Microphone, RawStream, microphone
+from .sources import AudioFile, AudioSource, Microphone, RawStream, portaudio
 from .spotter import Spotter
 from .strict import plain
 
@@ -99,7 +99,7 @@ def _listen(spotter: Spotter, sources: Iterator[AudioSource], sink: Sink) -> Non
 
 
 def _list_devices(as_json: bool) -> None:
-    devices = microphone.input_devices()
+    devices = portaudio.input_devices()
     if as_json:
         keys = ("name", "default_samplerate", "max_input_channels")
         print(json.dumps([{key: device[key] for key in keys} for device in devices]))

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soxr
 from helpers import one_line_refusal
+from virtual_card import VirtualCard
 
 from kws_device import audio_files
 
 RATE = 44100
 """Of the virtual card; PortAudio's own choice for it, so that nothing but our code resamples."""
-CARD = """
-</usr/share/alsa/alsa.conf>
-pcm.virtmic {{ type pulse server "unix:{0}/native" device "mic" hint {{ show on description "virtual" }} }}
-pcm.!default {{ type pulse server "unix:{0}/native" device "mic" }}
-pcm.playedmic {{ type file slave.pcm "virtmic" file "/dev/null" infile "{0}/in.raw" format "raw"
-                 hint {{ show on description "a file heard in real time" }} }}
-"""
 
 
 def played(demo):
@@ -36,38 +28,18 @@ def played(demo):
 
 
 @pytest.fixture(scope="module")
-def sound_card(tmp_path_factory, demo):
-    """A private PulseAudio; yields the environment in which PortAudio sees its microphones."""
-    if shutil.which("pulseaudio") is None:
-        pytest.skip("pulseaudio is not installed: no virtual microphone")
-    folder = tmp_path_factory.mktemp("pulse")
-    folder.chmod(0o700)
-    (folder / "in.raw").write_bytes(played(demo).tobytes())
-    (folder / "asound.conf").write_text(textwrap.dedent(CARD).format(folder))
-    places = dict.fromkeys(("HOME", "XDG_RUNTIME_DIR", "PULSE_RUNTIME_PATH", "PULSE_STATE_PATH"), str(folder))
-    server = subprocess.Popen(
-        [
-            "pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1",
-            "--realtime=no", "--high-priority=no",
-            "-L", f"module-native-protocol-unix auth-anonymous=1 socket={folder}/native",
-            "-L", f"module-null-sink sink_name=virtmic rate={RATE} channels=1 format=s16le",
-            "-L", "module-remap-source source_name=mic master=virtmic.monitor channels=1",
-        ],
-        env={**os.environ, **places, "DBUS_SESSION_BUS_ADDRESS": ""},
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 20
-    while not (folder / "native").exists():
-        assert time.monotonic() < deadline, "PulseAudio did not start"
-        assert server.poll() is None, "PulseAudio ended"
-        time.sleep(0.05)
-    yield {
-        **os.environ,
-        "ALSA_CONFIG_PATH": str(folder / "asound.conf"),
-        "PULSE_SERVER": f"unix:{folder}/native",
-    }
-    server.terminate()
-    server.wait(10)
+def card(tmp_path_factory, demo):
+    """A card that plays the demo, for tests that leave it as it is."""
+    virtual = VirtualCard(tmp_path_factory.mktemp("pulse"), RATE, played(demo))
+    virtual.start()
+    yield virtual
+    virtual.kill()
+
+
+@pytest.fixture(scope="module")
+def sound_card(card):
+    """The environment in which PortAudio sees its microphones."""
+    return card.environment
 
 
 def test_words_played_into_a_microphone_are_heard(sound_card, demo):

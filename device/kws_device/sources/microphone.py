@@ -1,128 +1,164 @@
-"""The microphone, through PortAudio (sounddevice), which is imported only here and only when used."""
+"""The microphone: a source that never ends, whatever happens to the device."""
 
 from __future__ import annotations
 
-import queue
+import functools
+import time
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from . import portaudio
+from .sample_clock import SampleClock
 from .source import LISTENING
 
-_BLOCK_S = 0.02
-_PATIENCE_S = 5.0
-"""A live microphone delivers every few milliseconds; after so long without any it counts as gone."""
-
-
-def _sounddevice() -> Any:
-    try:
-        import sounddevice
-    except OSError as error:
-        raise InputError(
-            "PortAudio is not installed, so there is no microphone; on Debian or Raspberry Pi OS run: "
-            "sudo apt install libportaudio2, then look with: kws-listen --list-devices"
-        ) from error
-    return sounddevice
-
-
-def input_devices() -> list[dict[str, Any]]:
-    """PortAudio's devices that can record, with their `name`, `index` and `default_samplerate`.
-
-    Raises:
-        InputError: PortAudio is not installed.
-    """
-    return [device for device in _sounddevice().query_devices() if device["max_input_channels"] > 0]
-
-
-def find_device(name: str | None) -> dict[str, Any]:
-    """The recording device whose name contains `name`, in any case; None: the system's default.
-
-    Names stay the same when devices come and go; PortAudio's numbers do not.
-
-    Raises:
-        InputError: there is no microphone, or none or several of that name.
-    """
-    devices = input_devices()
-    if not devices:
-        raise InputError("no microphone found; plug one in and look with: kws-listen --list-devices")
-    if name is None:
-        default = _sounddevice().default.device[0]
-        return next((device for device in devices if device["index"] == default), devices[0])
-    exact = [device for device in devices if device["name"] == name]
-    matches = exact or [device for device in devices if name.lower() in device["name"].lower()]
-    if not matches:
-        known = ", ".join(repr(device["name"]) for device in devices)
-        raise InputError(
-            f"--device {name}: no such microphone; there are {known} (kws-listen --list-devices)"
-        )
-    if len(matches) > 1 and not exact:
-        several = ", ".join(repr(device["name"]) for device in matches)
-        raise InputError(f"--device {name}: could be {several}; give more of the name")
-    return matches[0]
+_STALL_S = 2.0
+"""A live microphone delivers every few milliseconds; after so long without any it is opened anew."""
+_TICK_S = 0.1
+"""How often silence is delivered while the microphone is away."""
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 15.0
+"""Between attempts to open; doubled from one to the next."""
+_HANGS_S = 300.0
+"""An attempt that takes so long never ends; a new process is the only way out."""
 
 
 class Microphone:
-    """A recording device, opened at its own rate and resampled to the model's."""
+    """A recording device, opened at its own rate and resampled to the model's.
 
-    def __init__(self, device: str | None = None) -> None:
+    When it falls silent, is unplugged or its sound server dies, the source delivers silence in
+    step with the clock and opens it again, for as long as it takes.
+    """
+
+    def __init__(
+        self, device: str | None = None, channel: int | None = None, gain_db: float = 0.0, wait: bool = False
+    ) -> None:
         """Choose a device by its name or a part of it; None: the system's default.
 
+        Args:
+            device: name or part of one.
+            channel: which to listen to, from 1; None: what the device offers as mono.
+            gain_db: amplification of every sample.
+            wait: for a device that is not there yet, rather than refuse it.
+
         Raises:
-            InputError: there is no such device.
+            InputError: there is no such device, unless `wait`; a gain beyond reason.
         """
-        self._device = find_device(device)
-        self.name: str = self._device["name"]
+        if not -60 <= gain_db <= 60:
+            raise InputError(f"--gain-db {gain_db:g}: must lie between -60 and 60")
+        self._device = device
+        self._channel = channel
+        self._wait = wait
+        self._gain = np.float32(10 ** (gain_db / 20) / 32768)
+        self._stream: portaudio.Stream | None = None
+        self._clock: SampleClock | None = None
+        """From the first block on, or from the first wait."""
+        self._pause_s = _FIRST_PAUSE_S
+        self.name = device or "the default microphone"
         self.audio_s = 0.0
         self.lost_s = 0.0
         self.state = LISTENING
+        if not wait:
+            self.name = portaudio.find_device(device)["name"]
 
     def blocks(self, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
-        """Sound as it is recorded, the first channel, without end.
+        """Sound as it is recorded, without end; silence in place of what was lost.
 
         Raises:
-            InputError: the device cannot be opened, or stops delivering.
+            InputError: the device cannot be opened at the start, unless it was to be waited for;
+                PortAudio itself hangs.
         """
-        sounddevice = _sounddevice()
-        rate = round(self._device["default_samplerate"])
-        heard: queue.SimpleQueue[tuple[NDArray[np.int16], bool]] = queue.SimpleQueue()
-
-        def callback(data: NDArray[np.int16], frames: int, time: Any, status: Any) -> None:
-            # PortAudio's thread: only copy.
-            heard.put((data[:, 0].copy(), status.input_overflow))
-
-        stream = self._open(sounddevice, rate, callback)
-        resampler = soxr.ResampleStream(rate, sample_rate_hz, 1) if rate != sample_rate_hz else None
-        with stream:
-            while True:
-                try:
-                    recorded, overflowed = heard.get(timeout=_PATIENCE_S)
-                except queue.Empty:
-                    raise InputError(
-                        f"{self.name}: the microphone delivers no sound any more; check its plug and "
-                        "start again"
-                    ) from None
-                block = recorded * np.float32(1 / 32768)
-                if overflowed:
-                    self.lost_s += len(block) / rate
-                self.audio_s += len(block) / rate
-                yield block if resampler is None else resampler.resample_chunk(block)
-
-    def _open(self, sounddevice: Any, rate: int, callback: Any) -> Any:
-        # One channel first: sound servers mix down. Bare hardware may offer all or nothing.
-        for channels in (1, self._device["max_input_channels"]):
+        try:
             try:
-                return sounddevice.InputStream(
-                    samplerate=rate,
-                    device=self._device["index"],
-                    channels=channels,
-                    dtype="int16",  # what microphones record
-                    blocksize=round(_BLOCK_S * rate),
-                    callback=callback,
-                )
-            except sounddevice.PortAudioError as error:
-                failure = error
-        raise InputError(f"{self.name}: the microphone cannot be opened ({failure}); is it in use?")
+                self._stream = self._open()
+            except InputError as error:
+                if not self._wait:
+                    raise
+                self._waits(str(error))
+            while True:
+                if self._stream is None:
+                    yield from self._silence_until_open(sample_rate_hz)
+                else:
+                    yield from self._recorded(self._stream, sample_rate_hz)
+                    self._close()
+        finally:
+            self._close()
+
+    def _open(self) -> portaudio.Stream:
+        device = portaudio.find_device(self._device)
+        stream = portaudio.Stream(device, self._channel)
+        self.name = device["name"]
+        return stream
+
+    def _open_later(self, pause_s: float) -> portaudio.Stream:
+        time.sleep(pause_s)
+        portaudio.look_again()
+        return self._open()
+
+    def _close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _waits(self, reason: str) -> None:
+        self.state = f"waiting for {self.name}: {reason}"
+
+    def _recorded(self, stream: portaudio.Stream, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+        rate = stream.rate_hz
+        resampler = soxr.ResampleStream(rate, sample_rate_hz, 1) if rate != sample_rate_hz else None
+
+        def resampled(samples: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
+            self.audio_s += len(samples) / rate
+            return samples if resampler is None else resampler.resample_chunk(samples, last)
+
+        while (recorded := stream.read(_STALL_S)) is not None:
+            self.state = LISTENING
+            self._pause_s = _FIRST_PAUSE_S
+            block_s = len(recorded.samples) / rate
+            if self._clock is None:
+                self._clock = SampleClock(recorded.at_s - block_s)
+            lost_s = self._clock.arrived(recorded.at_s, block_s, recorded.overflowed)
+            if lost := round(lost_s * rate):
+                self._clock.filled(lost / rate)
+                self.lost_s += lost / rate
+                yield resampled(np.zeros(lost, dtype=np.float32))
+            column = 0 if self._channel is None else self._channel - 1
+            yield resampled(recorded.samples[:, column] * self._gain)
+        self._waits("it delivers no sound")
+        yield resampled(np.zeros(0, dtype=np.float32), last=True)
+        if self._clock is not None:
+            yield from self._silence(self._clock, time.monotonic(), sample_rate_hz)
+
+    def _silence_until_open(self, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+        """In step with the clock, so that times stay right and whoever listens stays alive."""
+        if self._clock is None:
+            self._clock = SampleClock(time.monotonic())
+        attempt = portaudio.Background(self._open)
+        while True:
+            began_s = time.monotonic()
+            while not attempt.wait(_TICK_S):
+                now_s = time.monotonic()
+                if now_s - began_s > _HANGS_S:
+                    raise InputError(f"{self.name}: PortAudio hangs while opening it; start again")
+                yield from self._silence(self._clock, now_s, sample_rate_hz)
+            try:
+                self._stream = attempt.result()
+                return
+            except Exception as error:  # PortAudio has many ways to fail while its server is away
+                self._waits(str(error))
+            pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            attempt = portaudio.Background(functools.partial(self._open_later, pause_s))
+
+    def _silence(
+        self, clock: SampleClock, now_s: float, sample_rate_hz: int
+    ) -> Iterator[NDArray[np.float32]]:
+        missing = int(clock.missing(now_s) * sample_rate_hz)
+        clock.filled(missing / sample_rate_hz)
+        self.lost_s += missing / sample_rate_hz
+        self.audio_s += missing / sample_rate_hz
+        # After a long sleep of the whole machine there may be hours of it.
+        for start in range(0, missing, sample_rate_hz):
+            yield np.zeros(min(sample_rate_hz, missing - start), dtype=np.float32)

@@ -1,0 +1,230 @@
+"""PortAudio (sounddevice), imported only here and only when a microphone is used.
+
+Whatever may hang in it when a device stalls, opening, closing, starting anew, runs in threads that
+nobody waits for without a limit.
+"""
+
+from __future__ import annotations
+
+import atexit
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..quiet import quiet_libraries
+
+T = TypeVar("T")
+
+_BLOCK_S = 0.02
+_MOST_QUEUED_S = 30.0
+"""A listener that is further behind loses sound rather than memory."""
+_COMMON_RATES_HZ = (48_000, 44_100, 16_000)
+_CLOSING_S = 1.0
+_FIRST_S = 3.0
+"""For the first block after opening: wireless devices and sound servers take their time. Not longer,
+since PortAudio keeps a processor busy while it waits for a suspended source."""
+
+
+def _sounddevice() -> Any:
+    try:
+        import sounddevice
+    except OSError as error:
+        raise InputError(
+            "PortAudio is not installed, so there is no microphone; on Debian or Raspberry Pi OS run: "
+            "sudo apt install libportaudio2, then look with: kws-listen --list-devices"
+        ) from error
+    # Its clean-up at exit waits for stalled streams, for ever; the system cleans up without it.
+    atexit.unregister(sounddevice._exit_handler)
+    return sounddevice
+
+
+def input_devices() -> list[dict[str, Any]]:
+    """PortAudio's devices that can record, with their `name`, `index` and `default_samplerate`.
+
+    Raises:
+        InputError: PortAudio is not installed.
+    """
+    return [device for device in _sounddevice().query_devices() if device["max_input_channels"] > 0]
+
+
+def find_device(name: str | None) -> dict[str, Any]:
+    """The recording device whose name contains `name`, in any case; None: the system's default.
+
+    Names stay the same when devices come and go; PortAudio's numbers do not.
+
+    Raises:
+        InputError: there is no microphone, or none or several of that name.
+    """
+    devices = input_devices()
+    if not devices:
+        raise InputError("no microphone found; plug one in and look with: kws-listen --list-devices")
+    if name is None:
+        default = _sounddevice().default.device[0]
+        return next((device for device in devices if device["index"] == default), devices[0])
+    exact = [device for device in devices if device["name"] == name]
+    matches = exact or [device for device in devices if name.lower() in device["name"].lower()]
+    if not matches:
+        known = ", ".join(repr(device["name"]) for device in devices)
+        raise InputError(
+            f"--device {name}: no such microphone; there are {known} (kws-listen --list-devices)"
+        )
+    if len(matches) > 1 and not exact:
+        several = ", ".join(repr(device["name"]) for device in matches)
+        raise InputError(f"--device {name}: could be {several}; give more of the name")
+    return matches[0]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A block as the sound card delivered it."""
+
+    samples: NDArray[np.int16]
+    """shape (n, channels)."""
+    at_s: float
+    """When it came, by the monotonic clock."""
+    overflowed: bool
+    """Sound was lost right before it, says the driver."""
+
+
+class Stream:
+    """A device that records. Its callback only copies."""
+
+    def __init__(self, device: dict[str, Any], channel: int | None) -> None:
+        """Open `device` at its own rate and wait for its first block.
+
+        Args:
+            device: one of `input_devices`.
+            channel: the one that is wanted, from 1; None: whatever the device offers as mono.
+
+        Raises:
+            InputError: the device cannot be opened, has no such channel, or delivers nothing.
+        """
+        sounddevice = _sounddevice()
+        most = device["max_input_channels"]
+        if channel is not None and not 1 <= channel <= most:
+            raise InputError(f"--channel {channel}: {device['name']} has {most} (from 1)")
+        self._start(sounddevice, device, (1, most) if channel is None else (channel, most))
+        self._first = self._next(_FIRST_S)
+        if self._first is None:
+            self.close()
+            raise InputError(f"{device['name']}: it delivers no sound; is it suspended or muted?")
+
+    def _start(self, sounddevice: Any, device: dict[str, Any], counts: tuple[int, int]) -> None:
+        """Open at the first rate that works.
+
+        Sound servers mix down to one channel; bare hardware may offer all or nothing.
+        """
+        own = round(device["default_samplerate"])
+        failure: Exception | None = None
+        for rate_hz in (own, *(rate for rate in _COMMON_RATES_HZ if rate != own)):
+            for channels in dict.fromkeys(counts):
+                try:
+                    with quiet_libraries():
+                        self._open(sounddevice, device, rate_hz, channels)
+                    return
+                except (sounddevice.PortAudioError, ValueError) as error:
+                    failure = failure or error
+        raise InputError(
+            f"{device['name']}: the microphone cannot be opened ({failure}); is it in use?"
+        ) from failure
+
+    def _open(self, sounddevice: Any, device: dict[str, Any], rate_hz: int, channels: int) -> None:
+        # None stands for: the stream has ended.
+        heard: queue.SimpleQueue[Recorded | None] = queue.SimpleQueue()
+        most = round(_MOST_QUEUED_S / _BLOCK_S)
+        dropped = False
+
+        def callback(data: NDArray[np.int16], frames: int, clock: Any, status: Any) -> None:
+            nonlocal dropped
+            if heard.qsize() >= most:
+                dropped = True
+                return
+            heard.put(Recorded(data.copy(), time.monotonic(), status.input_overflow or dropped))
+            dropped = False
+
+        self.rate_hz = rate_hz
+        self._heard = heard
+        self._stream = sounddevice.InputStream(
+            samplerate=rate_hz,
+            device=device["index"],
+            channels=channels,
+            dtype="int16",  # what microphones record
+            blocksize=round(_BLOCK_S * rate_hz),
+            callback=callback,
+            finished_callback=lambda: heard.put(None),
+        )
+        try:
+            self._stream.start()
+        except sounddevice.PortAudioError:
+            self.close()
+            raise
+
+    def read(self, patience_s: float) -> Recorded | None:
+        """The next block, waited for so long; None: the stream is dead or stalled."""
+        first, self._first = self._first, None
+        return first or self._next(patience_s)
+
+    def _next(self, patience_s: float) -> Recorded | None:
+        try:
+            return self._heard.get(timeout=patience_s)
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        """Let go of the device. A stalled one is left behind rather than waited for."""
+        closing = Background(self._stream.close)
+        if not closing.wait(_CLOSING_S):
+            _left_behind.append(closing)
+
+
+class Background(Generic[T]):
+    """A call in a thread of its own that may be left behind."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._result: T | None = None
+        self._error: BaseException | None = None
+        # A daemon, since one that hangs must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._call()
+        except BaseException as error:  # told to whoever asks for the result
+            self._error = error
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the call ended within so many seconds."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def result(self) -> T:
+        """What the ended call returned; raises what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]
+
+
+_left_behind: list[Background[None]] = []
+
+
+def look_again() -> None:
+    """Let PortAudio find devices that were plugged in, or a sound server that came back.
+
+    It looks only once, when it starts. It cannot start anew while a stream of it still hangs.
+    """
+    _left_behind[:] = [closing for closing in _left_behind if not closing.wait(0)]
+    if _left_behind:
+        return
+    sounddevice = _sounddevice()
+    with quiet_libraries():
+        sounddevice._terminate()
+        sounddevice._initialize()
