@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from . import model_file
 from .command import ArgumentParser, run
 from .engine import ENGINES
 from .errors import InputError
+from .listening import Listening
 from .manifest import describe
-from .sinks import JsonLines, Lines, Sink
+from .quiet import keep_own_stderr
+from .sinks import JsonLines, Lines
 from .sources import AudioFile, AudioSource, Microphone, RawStream, portaudio
 from .spotter import Spotter
 from .strict import plain
@@ -35,6 +37,9 @@ def _parser() -> ArgumentParser:
         action="store_true",
         help="raw sound from a pipe: 16 bit, little endian, mono, model's rate",
     )
+    parser.add_argument("--channel", type=int, metavar="N", help="of the microphone, from 1")
+    parser.add_argument("--gain-db", type=float, default=0.0, metavar="DB", help="amplify the microphone")
+    parser.add_argument("--wait", action="store_true", help="for a microphone that is not there yet")
     parser.add_argument("--json", action="store_true", help="a JSON object a line, on stdout")
     parser.add_argument(
         "--threshold", action="append", default=[], metavar="WORD=P", help="instead of the model's, 0 to 1"
@@ -66,36 +71,26 @@ def _sources(options: Any) -> Iterator[AudioSource]:
     elif options.stdin:
         yield RawStream(sys.stdin.buffer, "stdin", options.block_ms)
     else:
-        source = Microphone(options.device)
-        print(f"listening on {source.name}; Ctrl-C ends", file=sys.stderr)
-        yield source
+        yield Microphone(options.device, options.channel, options.gain_db, options.wait)
 
 
-def _listen(spotter: Spotter, sources: Iterator[AudioSource], sink: Sink) -> None:
-    heard: list[AudioSource] = []
-    decisions = 0
-    began_s = time.process_time()
+def _end_on_sigterm() -> None:
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(0)
 
-    def finish() -> None:
-        sink.finished(
-            {
-                "audio_s": round(sum(source.audio_s for source in heard), 3),
-                "decisions": decisions,
-                "lost_s": round(sum(source.lost_s for source in heard), 3),
-                "cpu_s": round(time.process_time() - began_s, 3),
-            }
-        )
+    signal.signal(signal.SIGTERM, end)
 
-    try:
-        for source in sources:
-            heard.append(source)
-            for decision in spotter.decisions(source):
-                decisions += 1
-                sink.decided(decision, spotter, source)
-    except KeyboardInterrupt:
-        finish()
-        raise
-    finish()
+
+def _reload_on_sighup(listening: Listening) -> None:
+    attached = sys.stderr.isatty()
+
+    def reload(number: int, frame: object) -> None:
+        # A terminal that was closed sends the same signal, and nobody would ever end us.
+        if attached and not sys.stderr.isatty():
+            raise SystemExit(0)
+        listening.reload_soon()
+
+    signal.signal(signal.SIGHUP, reload)
 
 
 def _list_devices(as_json: bool) -> None:
@@ -120,9 +115,13 @@ def main(argv: list[str] | None = None) -> int:
         manifest = model_file.read(model_file.find(options.model)).manifest
         print(json.dumps(plain(manifest), indent=1) if options.json else describe(manifest))
         return 0
-    spotter = Spotter.load(options.model, _thresholds(options.threshold), options.engine)
-    sink = JsonLines(sys.stdout) if options.json else Lines(sys.stdout, sys.stderr)
-    _listen(spotter, _sources(options), sink)
+    thresholds = _thresholds(options.threshold)
+    _end_on_sigterm()
+    keep_own_stderr()
+    people = JsonLines(sys.stdout) if options.json else Lines(sys.stdout, sys.stderr)
+    listening = Listening(lambda: Spotter.load(options.model, thresholds, options.engine), [people])
+    _reload_on_sighup(listening)
+    listening.run(_sources(options))
     return 0
 
 

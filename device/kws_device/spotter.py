@@ -69,13 +69,14 @@ class Spotter:
         decoder = replace(manifest.decoder, thresholds={**manifest.decoder.thresholds, **(thresholds or {})})
         return cls(replace(manifest, decoder=decoder), load_engine(file, engine))
 
-    def reset(self) -> None:
-        """Forget all sound: afterwards the spotter equals a new one."""
+    def reset(self, start_s: float = 0.0) -> None:
+        """Forget all sound: afterwards the spotter equals a new one whose time begins at `start_s`."""
         self._samples.reset()
         self._frames.reset()
         self._decoder.reset()
         self._filled = 0
         self._decisions = 0
+        self._start_s = start_s
 
     def feed(self, samples: NDArray[np.floating[Any]]) -> Iterator[Decision]:
         """Take a block, shape (n,), mono at the model's rate; yields the decisions that fall in it.
@@ -98,7 +99,8 @@ class Spotter:
         scores = self._engine.scores(self._window)
         self._decisions += 1
         # In whole steps, so that times do not drift in a year.
-        end_s = round(self._decisions * self._step / self.manifest.front_end.sample_rate_hz, 3)
+        elapsed_s = self._decisions * self._step / self.manifest.front_end.sample_rate_hz
+        end_s = round(self._start_s + elapsed_s, 3)
         return self._decoder.decide(scores, end_s)
 
     def _mels(self) -> NDArray[np.float32]:

@@ -21,5 +21,8 @@ class Sink:
     def noted(self, text: str) -> None:
         """Something happened that people should know of: a microphone is away, a command failed."""
 
+    def reloading(self) -> None:
+        """The model is about to be read again; the next decision is made, or a note tells why not."""
+
     def finished(self, summary: dict[str, Any]) -> None:
         """Listening ended."""

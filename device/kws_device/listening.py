@@ -1,0 +1,128 @@
+"""Sources taken through a spotter, and sinks told of what that brings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from .errors import InputError
+from .sinks import Sink
+from .sources import LISTENING, AudioSource, Microphone
+from .spotter import Spotter
+
+_FIRST_GAP_S = 1.0
+_LONGEST_GAP_S = 600.0
+"""A loose plug comes and goes for days: the note about it comes ever less often, up to this."""
+
+
+class Listening:
+    """Runs until the sources end, or until an exception, a signal's for example, ends it."""
+
+    def __init__(
+        self, load: Callable[[], Spotter], sinks: Sequence[Sink], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`load` makes the spotter, and makes it anew when the model is to be read again.
+
+        Raises:
+            InputError: as `load` does.
+        """
+        self._load = load
+        self._spotter = load()
+        self._sinks = sinks
+        self._clock = clock
+        self._reload = False
+        self._heard: list[AudioSource] = []
+        self._decisions = 0
+        self._cpu_s = time.process_time()
+
+    def run(self, sources: Iterable[AudioSource]) -> None:
+        """Listen to one source after the other; sinks get one summary, also where Ctrl-C ends it.
+
+        Raises:
+            InputError: as the sources do.
+        """
+        try:
+            for source in sources:
+                self._heard.append(source)
+                self._listen(source)
+        except (KeyboardInterrupt, SystemExit):
+            self._finish()
+            raise
+        self._finish()
+
+    def reload_soon(self) -> None:
+        """Read the model again before the next block. May be called by a signal's handler."""
+        self._reload = True
+
+    def _listen(self, source: AudioSource) -> None:
+        rate = self._spotter.manifest.front_end.sample_rate_hz
+        states = _States(self._clock) if isinstance(source, Microphone) else None
+        fed = 0
+        self._spotter.reset()
+        for block in source.blocks(rate):
+            if self._reload:
+                self._reload = False
+                self._read_model_again(rate, fed / rate)
+            if states is not None and (text := states.news(source)):
+                self._note(text)
+            for decision in self._spotter.feed(block):
+                self._decisions += 1
+                for sink in self._sinks:
+                    sink.decided(decision, self._spotter, source)
+            fed += len(block)
+
+    def _read_model_again(self, sample_rate_hz: int, at_s: float) -> None:
+        for sink in self._sinks:
+            sink.reloading()
+        try:
+            spotter = self._load()
+            rate = spotter.manifest.front_end.sample_rate_hz
+            if rate != sample_rate_hz:
+                raise InputError(f"the new model hears {rate} Hz, not {sample_rate_hz}; start again")
+        except InputError as error:
+            self._note(f"the model stays as it was: {error}")
+            return
+        spotter.reset(at_s)
+        self._spotter = spotter
+        manifest = spotter.manifest
+        self._note(f"listening with {manifest.name} {manifest.hash[:12]} from now on")
+
+    def _note(self, text: str) -> None:
+        for sink in self._sinks:
+            sink.noted(text)
+
+    def _finish(self) -> None:
+        summary = {
+            "audio_s": round(sum(source.audio_s for source in self._heard), 3),
+            "decisions": self._decisions,
+            "lost_s": round(sum(source.lost_s for source in self._heard), 3),
+            "cpu_s": round(time.process_time() - self._cpu_s, 3),
+        }
+        for sink in self._sinks:
+            sink.finished(summary)
+
+
+class _States:
+    """When to tell that a source comes or goes."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._listening: bool | None = None
+        self._told_s = clock()
+        self._gap_s = 0.0
+
+    def news(self, source: AudioSource) -> str:
+        """What to tell now; empty: nothing."""
+        listening = source.state == LISTENING
+        now_s = self._clock()
+        if listening == self._listening:
+            if now_s - self._told_s > _LONGEST_GAP_S:
+                self._gap_s = 0.0
+            return ""
+        if now_s - self._told_s < self._gap_s:
+            return ""
+        self._listening = listening
+        self._told_s = now_s
+        self._gap_s = min(max(_FIRST_GAP_S, 2 * self._gap_s), _LONGEST_GAP_S)
+        lost = f", {source.lost_s:.1f} s lost so far" if source.lost_s else ""
+        return f"listening on {source.name}{lost}" if listening else source.state
