@@ -52,7 +52,8 @@ class Decoder:
         smoothed = {}
         for name, smoother in self._smoothers.items():
             smoother.write(scores[name][None])
-            smoothed[name] = smoother.read().mean(axis=0)
+            rows = smoother.read()
+            smoothed[name] = np.add.reduce(rows, axis=0) / len(rows)
         keyword = self._report(smoothed[KEYWORD_HEAD]) if KEYWORD_HEAD in smoothed else None
         return Decision(end_s, smoothed, None if keyword is None else self._event(keyword, smoothed, end_s))
 

@@ -15,14 +15,25 @@ from .quiet import quiet_libraries
 
 
 class Engine(Protocol):
-    """What the rest of the device asks of an inference library."""
+    """What the rest of the device asks of an inference library.
+
+    In two steps, so that a frame is prepared once and not again in every window that holds it.
+    """
+
+    def prepare(self, frames: NDArray[np.float32]) -> NDArray[Any]:
+        """Normalised frames, shape (n, mels), as the model's input holds them: quantised, say."""
+        ...
+
+    def run(self, window: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """Scores by head for a window of prepared frames, shape (frames, mels)."""
+        ...
 
     def scores(self, window: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Scores by head for one normalised window, shape (frames, mels)."""
-        ...
+        return self.run(self.prepare(window))
 
 
-class TfliteEngine:
+class TfliteEngine(Engine):
     """TFLite models, int8 or float, through ai-edge-litert or its predecessor tflite-runtime.
 
     Heads are found by the name of the model's output, never by position: converters permute them.
@@ -51,17 +62,18 @@ class TfliteEngine:
         except (ValueError, RuntimeError) as error:
             raise InputError(f"{file.path}: the model cannot be loaded ({error}); export it again") from error
         found = {name: tuple(map(int, detail["shape"])) for name, detail in outputs.items()}
-        window = _check_tensors(file, tuple(map(int, input_["shape"])), found)
+        _check_tensors(file, tuple(map(int, input_["shape"])), found)
         self._interpreter = model
         self._input = _Quantiser(input_)
         self._outputs = {name: _Quantiser(detail) for name, detail in outputs.items()}
-        self._buffer = np.empty(window, dtype=input_["dtype"])
-        self._values = np.empty(window, dtype=np.float32)
 
-    def scores(self, window: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Scores by head for one normalised window, shape (frames, mels)."""
-        self._input.quantise(window, self._values[0], self._buffer[0])
-        self._interpreter.set_tensor(self._input.index, self._buffer)
+    def prepare(self, frames: NDArray[np.float32]) -> NDArray[Any]:
+        """See Engine."""
+        return self._input.quantise(frames)
+
+    def run(self, window: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """See Engine."""
+        self._interpreter.set_tensor(self._input.index, window[None])
         self._interpreter.invoke()
         return {
             name: output.dequantise(self._interpreter.get_tensor(output.index)[0])
@@ -69,7 +81,7 @@ class TfliteEngine:
         }
 
 
-class OnnxEngine:
+class OnnxEngine(Engine):
     """ONNX models, float or quantised (QDQ), through ONNX Runtime; real numbers in and out."""
 
     def __init__(self, file: ModelFile, runtime: Any, threads: int = 1) -> None:
@@ -96,16 +108,18 @@ class OnnxEngine:
             ) from error
         inputs = [tuple(tensor.shape) for tensor in session.get_inputs()]
         found = {tensor.name: tuple(tensor.shape) for tensor in session.get_outputs()}
-        window = _check_tensors(file, inputs[0] if len(inputs) == 1 else (), found)
+        _check_tensors(file, inputs[0] if len(inputs) == 1 else (), found)
         self._session = session
         self._heads = list(found)
-        self._buffer = np.empty(window, dtype=np.float32)
-        self._feed = {session.get_inputs()[0].name: self._buffer}
+        self._input: str = session.get_inputs()[0].name
 
-    def scores(self, window: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Scores by head for one normalised window, shape (frames, mels)."""
-        self._buffer[0] = window
-        answers = self._session.run(self._heads, self._feed)
+    def prepare(self, frames: NDArray[np.float32]) -> NDArray[Any]:
+        """See Engine. The model itself quantises, if it does."""
+        return frames
+
+    def run(self, window: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """See Engine."""
+        answers = self._session.run(self._heads, {self._input: window[None]})
         return {head: scores[0] for head, scores in zip(self._heads, answers, strict=True)}
 
 
@@ -157,10 +171,8 @@ def load_engine(file: ModelFile, name: str | None = None, threads: int = 1) -> E
     raise InputError(f"{file.path}: no inference engine installed for it; run: pip install {wanted}")
 
 
-def _check_tensors(
-    file: ModelFile, window: tuple[Any, ...], heads: dict[str, tuple[Any, ...]]
-) -> tuple[int, int, int]:
-    """The input's shape, (1, frames, mels). Raises InputError where shapes are not the manifest's."""
+def _check_tensors(file: ModelFile, window: tuple[Any, ...], heads: dict[str, tuple[Any, ...]]) -> None:
+    """Raises InputError where the shapes of the input and of the heads are not the manifest's."""
     manifest = file.manifest
     wanted = {head.name: (1, len(head.labels)) for head in manifest.heads}
     shape = (1, manifest.front_end.frames, manifest.front_end.mels)
@@ -169,7 +181,6 @@ def _check_tensors(
             f"{file.path}: the manifest does not fit the model: tensors {window} -> {heads}, "
             f"manifest {shape} -> {wanted}; export it again"
         )
-    return shape
 
 
 class _Quantiser:
@@ -178,20 +189,28 @@ class _Quantiser:
     def __init__(self, detail: dict[str, Any]) -> None:
         self.index: int = detail["index"]
         self._dtype = np.dtype(detail["dtype"])
-        self._scale, self._zero_point = detail["quantization"]
+        scale, zero_point = detail["quantization"]
+        self._scale, self._zero_point = np.float32(scale), np.float32(zero_point)
 
-    def quantise(self, real: NDArray[np.float32], scratch: NDArray[np.float32], out: NDArray[Any]) -> None:
         if self._dtype == np.float32:
-            out[:] = real
             return
         limits = np.iinfo(self._dtype)
-        np.multiply(real, np.float32(1 / self._scale), out=scratch)
-        scratch += np.float32(self._zero_point)
-        np.rint(scratch, out=scratch)
-        np.clip(scratch, limits.min, limits.max, out=scratch)
-        out[:] = scratch
+        self._least, self._most = np.float32(limits.min), np.float32(limits.max)
+        self._per_scale = np.float32(1 / self._scale)
+
+    def quantise(self, real: NDArray[np.float32]) -> NDArray[Any]:
+        if self._dtype == np.float32:
+            return real
+        scaled = real * self._per_scale
+        scaled += self._zero_point
+        np.rint(scaled, out=scaled)
+        np.maximum(scaled, self._least, out=scaled)
+        np.minimum(scaled, self._most, out=scaled)
+        return scaled.astype(self._dtype)
 
     def dequantise(self, integers: NDArray[Any]) -> NDArray[np.float32]:
         if self._dtype == np.float32:
             return integers
-        return (integers.astype(np.float32) - np.float32(self._zero_point)) * np.float32(self._scale)
+        real: NDArray[np.float32] = np.subtract(integers, self._zero_point, dtype=np.float32)
+        real *= self._scale
+        return real

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 _SLACK = 4
 
@@ -18,9 +18,9 @@ class Ring:
     """
 
     def __init__(
-        self, length: int, row_shape: tuple[int, ...] = (), dtype: DTypeLike = np.float32, fill: float = 0.0
+        self, length: int, row_shape: tuple[int, ...] = (), dtype: DTypeLike = np.float32, fill: ArrayLike = 0
     ) -> None:
-        """`fill` is what the ring holds before anything was written."""
+        """`fill` is what the ring holds before anything was written, a value or a row."""
         self._length = length
         self._fill = fill
         self._rows: NDArray[Any] = np.empty((_SLACK * length, *row_shape), dtype=dtype)

@@ -35,8 +35,8 @@ class Spotter:
         first = (config.frames - new_frames) * config.hop_samples
         self._newest = slice(first, first + config.span_samples(new_frames))
         self._samples = Ring(config.clip_samples)
-        self._frames = Ring(config.frames, (config.mels,), fill=config.floor_db)
-        self._window = np.empty((config.frames, config.mels), dtype=np.float32)
+        silence = self._prepared(np.full((1, config.mels), config.floor_db, dtype=np.float32))
+        self._frames = Ring(config.frames, (config.mels,), silence.dtype, fill=silence)
         self._pending = np.empty(self._step, dtype=np.float32)
         self.reset()
 
@@ -95,20 +95,22 @@ class Spotter:
 
     def _decide(self) -> Decision:
         self._samples.write(self._pending)
-        self.manifest.normalisation.apply(self._mels(), out=self._window)
-        scores = self._engine.scores(self._window)
+        scores = self._engine.run(self._window())
         self._decisions += 1
         # In whole steps, so that times do not drift in a year.
         elapsed_s = self._decisions * self._step / self.manifest.front_end.sample_rate_hz
         end_s = round(self._start_s + elapsed_s, 3)
         return self._decoder.decide(scores, end_s)
 
-    def _mels(self) -> NDArray[np.float32]:
+    def _window(self) -> NDArray[Any]:
         config = self.manifest.front_end
         if not config.incremental:
-            return log_mel(self._samples.read(), config)
-        self._frames.write(log_mel(self._samples.read()[self._newest], config))
-        return np.asarray(self._frames.read())
+            return self._prepared(log_mel(self._samples.read(), config))
+        self._frames.write(self._prepared(log_mel(self._samples.read()[self._newest], config)))
+        return self._frames.read()
+
+    def _prepared(self, mels: NDArray[np.float32]) -> NDArray[Any]:
+        return self._engine.prepare(self.manifest.normalisation.apply(mels, out=mels))
 
     def clip(self) -> NDArray[np.float32]:
         """The sound of the last decision's window, shape (clip samples,): a view, good until more is fed."""

@@ -129,7 +129,10 @@ class Recorder:
         self.windows = []
         self._engine = load_engine(file)
 
-    def scores(self, window):
+    def prepare(self, frames):
+        return frames
+
+    def run(self, window):
         self.windows.append(window.copy())
         return self._engine.scores(window)
 
