@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .events import Decision, Event
-from .manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
+from .manifest import KEYWORD_HEAD, SCENE_HEAD, DecoderConfig, Head, Manifest
 from .rings import Ring
 
 
@@ -17,23 +17,23 @@ class Decoder:
 
     A keyword is reported at the first decision at which it leads its head and its smoothed score
     exceeds its threshold. It is not reported again before that score has fallen to the threshold
-    and the refractory time has passed since the fall.
+    and the refractory time has passed since the fall. A word beside a chainsaw may have to be surer
+    than one in silence: thresholds may depend on the scene that leads at that moment.
     """
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        step_s = manifest.decoder.decision_ms / 1000
-        self._smoothers = {
-            head.name: Ring(max(1, round(head.smoothing_s / step_s)), (len(head.labels),), np.float64)
-            for head in manifest.heads
-        }
+        config = manifest.decoder
+        self._smoothers = {head.name: _Smoother(head, config) for head in manifest.heads}
         self._labels = manifest.labels
-        self._keywords = [
-            (keyword, self._labels[KEYWORD_HEAD].index(keyword), threshold)
-            for keyword, threshold in manifest.decoder.thresholds.items()
-        ]
+        self._keywords = [(word, self._labels[KEYWORD_HEAD].index(word)) for word in config.thresholds]
+        self._everywhere = config.thresholds
+        self._in_scene: dict[str | None, dict[str, float]] = {
+            scene: {**config.thresholds, **thresholds}
+            for scene, thresholds in config.scene_thresholds.items()
+        }
         # In decisions: seconds would differ by rounding errors, and the grid is what is decided on.
-        self._refractory = math.ceil(manifest.decoder.refractory_s / step_s - 1e-6)
+        self._refractory = math.ceil(config.refractory_s / (config.decision_ms / 1000) - 1e-6)
         self.reset()
 
     def reset(self) -> None:
@@ -49,19 +49,26 @@ class Decoder:
     def decide(self, scores: dict[str, NDArray[np.float32]], end_s: float) -> Decision:
         """Take the scores of the window that ends at `end_s` seconds of audio."""
         self._decision += 1
-        smoothed = {}
-        for name, smoother in self._smoothers.items():
-            smoother.write(scores[name][None])
-            rows = smoother.read()
-            smoothed[name] = np.add.reduce(rows, axis=0) / len(rows)
-        keyword = self._report(smoothed[KEYWORD_HEAD]) if KEYWORD_HEAD in smoothed else None
-        return Decision(end_s, smoothed, None if keyword is None else self._event(keyword, smoothed, end_s))
+        smoothed = {name: smoother.take(scores[name]) for name, smoother in self._smoothers.items()}
+        scene, scene_score = None, None
+        if SCENE_HEAD in smoothed:
+            best = int(smoothed[SCENE_HEAD].argmax())
+            scene, scene_score = self._labels[SCENE_HEAD][best], round(float(smoothed[SCENE_HEAD][best]), 4)
+        event = None
+        if KEYWORD_HEAD in smoothed:
+            reported = self._report(smoothed[KEYWORD_HEAD], self._in_scene.get(scene, self._everywhere))
+            if reported is not None:
+                keyword, index = reported
+                score = round(float(smoothed[KEYWORD_HEAD][index]), 4)
+                start_s = round(end_s - self._manifest.front_end.clip_ms / 1000, 3)
+                event = Event(keyword, score, start_s, end_s, scene, scene_score)
+        return Decision(end_s, smoothed, event)
 
-    def _report(self, smoothed: NDArray[np.float64]) -> str | None:
+    def _report(self, smoothed: NDArray[np.float64], thresholds: dict[str, float]) -> tuple[str, int] | None:
         leader = int(smoothed.argmax())
         reported = None
-        for keyword, index, threshold in self._keywords:
-            if smoothed[index] <= threshold:
+        for keyword, index in self._keywords:
+            if smoothed[index] <= thresholds[keyword]:
                 if keyword in self._held:
                     self._held.remove(keyword)
                     self._fell[keyword] = self._decision
@@ -71,15 +78,28 @@ class Decoder:
                 and self._decision - self._fell[keyword] >= self._refractory
             ):
                 self._held.add(keyword)
-                reported = keyword
+                reported = keyword, index
         return reported
 
-    def _event(self, keyword: str, smoothed: dict[str, NDArray[np.float64]], end_s: float) -> Event:
-        scene, scene_score = None, None
-        if SCENE_HEAD in smoothed:
-            best = int(smoothed[SCENE_HEAD].argmax())
-            scene = self._labels[SCENE_HEAD][best]
-            scene_score = round(float(smoothed[SCENE_HEAD][best]), 4)
-        score = smoothed[KEYWORD_HEAD][self._labels[KEYWORD_HEAD].index(keyword)]
-        start_s = round(end_s - self._manifest.front_end.clip_ms / 1000, 3)
-        return Event(keyword, round(float(score), 4), start_s, end_s, scene, scene_score)
+
+class _Smoother:
+    """Averages each label's scores over the decisions of its own time."""
+
+    def __init__(self, head: Head, config: DecoderConfig) -> None:
+        step_s = config.decision_ms / 1000
+        own = config.smoothing_s if head.name == KEYWORD_HEAD else {}
+        lengths = [max(1, round(own.get(label, head.smoothing_s) / step_s)) for label in head.labels]
+        self._columns = [(n, np.flatnonzero(np.equal(lengths, n))) for n in sorted(set(lengths))]
+        self._scores = Ring(max(lengths), (len(lengths),), np.float64)
+
+    def reset(self) -> None:
+        self._scores.reset()
+
+    def take(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The smoothed scores, shape (labels,), with those of this decision among them."""
+        self._scores.write(scores[None])
+        rows = self._scores.read()
+        smoothed: NDArray[np.float64] = np.add.reduce(rows, axis=0) / len(rows)
+        for n, columns in self._columns[:-1]:
+            smoothed[columns] = np.add.reduce(rows[-n:, columns], axis=0) / n
+        return smoothed

@@ -11,7 +11,7 @@ from .errors import InputError
 from .front_end import MelConfig, Normalisation
 from .strict import build, plain
 
-SCHEMA = 2
+SCHEMA = 3
 
 UNKNOWN = "_unknown_"
 SILENCE = "_silence_"
@@ -43,6 +43,10 @@ class DecoderConfig:
     """A keyword is silent for so long after its score fell below the threshold."""
     thresholds: dict[str, float]
     """The smoothed score that each keyword must exceed."""
+    scene_thresholds: dict[str, dict[str, float]]
+    """By scene, then by keyword: what it must exceed instead while that scene leads its head."""
+    smoothing_s: dict[str, float]
+    """Of the keywords whose scores are averaged over another time than their head's."""
     false_accepts_per_hour: float | None
     """What the thresholds were tuned to; null: not tuned on data."""
 
@@ -105,8 +109,17 @@ class Manifest:
             raise ValueError("refractory_s is negative")
         if set(self.decoder.thresholds) != set(self.keywords):
             raise ValueError(f"the thresholds must be those of {', '.join(self.keywords) or 'no keyword'}")
-        if not all(0 <= p <= 1 for p in self.decoder.thresholds.values()):
+        scene_head = self.head(SCENE_HEAD)
+        if unknown := set(self.decoder.scene_thresholds) - set(scene_head.labels if scene_head else ()):
+            raise ValueError(f"scene_thresholds has {sorted(unknown)}, which are no scenes of the model")
+        tables = [self.decoder.thresholds, *self.decoder.scene_thresholds.values()]
+        for words in (*tables, self.decoder.smoothing_s):
+            if unknown := set(words) - set(self.keywords):
+                raise ValueError(f"the decoder has {sorted(unknown)}, which are no keywords of the model")
+        if not all(0 <= p <= 1 for table in tables for p in table.values()):
             raise ValueError("thresholds must lie between 0 and 1")
+        if not all(seconds >= 0 for seconds in self.decoder.smoothing_s.values()):
+            raise ValueError("smoothing_s of a keyword is negative")
 
     def _decides_on_a_grid(self) -> bool:
         front_end = self.front_end
@@ -181,6 +194,10 @@ def describe(manifest: Manifest) -> str:
         f"{front_end.window_ms:g} ms every {front_end.hop_ms:g} ms, {front_end.sample_rate_hz} Hz",
         *(f"{head.name:<11} {', '.join(head.labels)}" for head in manifest.heads),
         "thresholds  " + ", ".join(f"{word} {p:g}" for word, p in decoder.thresholds.items()),
+        *(
+            f"  in {scene:<8} " + ", ".join(f"{word} {p:g}" for word, p in table.items())
+            for scene, table in decoder.scene_thresholds.items()
+        ),
         "tuned to    " + ("nothing yet" if tuned is None else f"{tuned:g} false accepts an hour"),
         *(f"trained on  {source.name} ({source.licence})" for source in manifest.sources),
     ]

@@ -51,7 +51,7 @@ class Spotter:
 
         Args:
             model: path or name.
-            thresholds: by keyword, instead of the model's own.
+            thresholds: by keyword, instead of the model's own in every scene.
             engine: the package that is to run the model; None: the first that is installed.
 
         Raises:
@@ -59,14 +59,21 @@ class Spotter:
         """
         file = model_file.read(model_file.find(model))
         manifest = file.manifest
-        for word, threshold in (thresholds or {}).items():
+        for word, threshold in (by_hand := thresholds or {}).items():
             if word not in manifest.keywords:
                 raise InputError(
                     f"{word}: not a keyword of the model; those are {', '.join(manifest.keywords)}"
                 )
             if not 0 <= threshold <= 1:
                 raise InputError(f"{word}={threshold:g}: a threshold lies between 0 and 1")
-        decoder = replace(manifest.decoder, thresholds={**manifest.decoder.thresholds, **(thresholds or {})})
+        decoder = replace(
+            manifest.decoder,
+            thresholds={**manifest.decoder.thresholds, **by_hand},
+            scene_thresholds={
+                scene: {word: p for word, p in table.items() if word not in by_hand}
+                for scene, table in manifest.decoder.scene_thresholds.items()
+            },
+        )
         return cls(replace(manifest, decoder=decoder), load_engine(file, engine))
 
     def reset(self, start_s: float = 0.0) -> None:

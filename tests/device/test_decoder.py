@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kws_device import model_file
+from kws_device import Spotter, model_file
 from kws_device.decoder import Decoder
 
 MANIFEST = model_file.read(model_file.find(None)).manifest
@@ -88,13 +88,21 @@ def test_thresholds_belong_to_a_keyword():
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.tuples(st.sampled_from(LABELS), st.floats(0, 1)), max_size=60), st.integers(0, 60))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(LABELS), st.floats(0, 1), st.sampled_from(["rain", "dog"])), max_size=60
+    ),
+    st.integers(0, 60),
+)
 def test_a_reset_decoder_equals_a_new_one(stream, cut):
-    sequence = [scores(word, p) for word, p in stream]
-    used = Decoder(manifest(smoothing_s=0.3))
+    settings = with_decoder(
+        manifest(smoothing_s=0.3), smoothing_s={"up": 0.5}, scene_thresholds={"dog": {"yes": 0.8}}
+    )
+    sequence = [scores(*moment) for moment in stream]
+    used = Decoder(settings)
     run(used, sequence[:cut])
     used.reset()
-    assert run(used, sequence) == run(Decoder(manifest(smoothing_s=0.3)), sequence)
+    assert run(used, sequence) == run(Decoder(settings), sequence)
 
 
 @settings(deadline=None, max_examples=50)
@@ -123,3 +131,53 @@ def test_times_do_not_depend_on_how_long_it_has_listened(times):
     decoder = Decoder(manifest())
     end_s = round(times / 10, 3)
     assert decoder.decide(scores("yes", 0.9), end_s).event.start_s == round(end_s - 1, 3)
+
+
+def with_decoder(base, **changes):
+    return replace(base, decoder=replace(base.decoder, **changes))
+
+
+def test_a_keyword_may_be_smoothed_over_a_time_of_its_own():
+    own = with_decoder(manifest(smoothing_s=0.1), smoothing_s={"up": 0.4})
+    up = run(Decoder(own), [scores("up", 0.9)] * 5)
+    down = run(Decoder(own), [scores("down", 0.9)] * 5)
+    assert [(e.end_s, e.score) for e in up] == [(0.3, 0.675)]
+    assert [(e.end_s, e.score) for e in down] == [(0.1, 0.9)]
+
+
+def test_a_threshold_may_depend_on_the_scene_that_leads():
+    beside = with_decoder(manifest(threshold=0.6), scene_thresholds={"chainsaw": {"yes": 0.95}})
+    assert len(run(Decoder(beside), [scores("yes", 0.9, "rain")] * 3)) == 1
+    assert run(Decoder(beside), [scores("yes", 0.9, "chainsaw")] * 3) == []
+    assert len(run(Decoder(beside), [scores("no", 0.9, "chainsaw")] * 3)) == 1
+
+
+def test_a_scene_that_comes_up_while_a_word_is_held_does_not_report_it_twice():
+    beside = with_decoder(manifest(refractory_s=0.5), scene_thresholds={"chainsaw": {"yes": 0.95}})
+    rain, chainsaw = scores("yes", 0.9, "rain"), scores("yes", 0.9, "chainsaw")
+    assert len(run(Decoder(beside), [rain, rain, chainsaw, chainsaw, rain])) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"scene_thresholds": {"opera": {"yes": 0.5}}}, "opera"),
+        ({"scene_thresholds": {"rain": {"maybe": 0.5}}}, "maybe"),
+        ({"scene_thresholds": {"rain": {"yes": 1.5}}}, "between 0 and 1"),
+        ({"smoothing_s": {"maybe": 0.5}}, "maybe"),
+        ({"smoothing_s": {"yes": -1.0}}, "negative"),
+    ],
+)
+def test_decoder_settings_that_do_not_fit_the_model_are_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        with_decoder(manifest(), **changes)
+
+
+def test_a_threshold_given_by_hand_counts_in_every_scene(tmp_path):
+    file = model_file.read(model_file.find(None))
+    beside = with_decoder(file.manifest, scene_thresholds={"rain": {"yes": 0.95, "no": 0.9}})
+    path = tmp_path / "beside.tflite"
+    model_file.write(path, file.model, beside)
+    decoder = Spotter.load(path, {"yes": 0.5}).manifest.decoder
+    assert decoder.thresholds["yes"] == 0.5
+    assert decoder.scene_thresholds == {"rain": {"no": 0.9}}

@@ -16,7 +16,14 @@ from kws_device.errors import InputError
 from kws_device.manifest import content_hash, parse, to_json
 from kws_device.spotter import Spotter
 
-ODD_DECODER = {"decision_ms": 105.0, "refractory_s": 1.0, "thresholds": {}, "false_accepts_per_hour": None}
+ODD_DECODER = {
+    "decision_ms": 105.0,
+    "refractory_s": 1.0,
+    "scene_thresholds": {},
+    "smoothing_s": {},
+    "thresholds": {},
+    "false_accepts_per_hour": None,
+}
 
 
 @pytest.fixture
@@ -93,12 +100,12 @@ def test_a_damaged_model_is_refused_by_name(change, words, shipped, tmp_path, co
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"schema": 1}, "schema 1 is not 2"),
+        ({"schema": 1}, "schema 1 is not 3"),
         ({"schema": None}, "schema None"),
         ({"surprise": 1}, "unknown surprise"),
         ({"name": 7}, "name: must be str"),
         ({"heads": []}, "heads must be"),
-        ({"decoder": {}}, "decision_ms, false_accepts_per_hour, refractory_s, thresholds missing"),
+        ({"decoder": {}}, "decision_ms, false_accepts_per_hour, refractory_s, scene_thresholds, smoothing_s"),
         ({"decoder": ODD_DECODER}, "whole number of hops"),
         ({"normalisation": {"mean_db": [1.0], "std_db": [1.0]}}, "not for 40 mel bands"),
     ],
@@ -116,7 +123,7 @@ def test_a_missing_field_is_named(file):
         parse(json.dumps(data), "some.tflite")
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", "[" * 100_000, '{"schema": 2}'])
+@pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", "[" * 100_000, '{"schema": 3}'])
 def test_a_manifest_that_is_none_is_refused(text):
     with pytest.raises(InputError, match=r"some\.tflite"):
         parse(text, "some.tflite")
@@ -155,5 +162,5 @@ def test_what_the_file_says_can_be_read(command, shipped):
     assert "yes, no, up, down, left, right, stop, go" in text
     assert "CC BY 4.0" in text
     data = json.loads(command("kws-listen", "--info", "--json").stdout)
-    assert data["schema"] == 2
+    assert data["schema"] == 3
     assert data["decoder"]["false_accepts_per_hour"] is None

@@ -46,6 +46,8 @@ def first_manifest(
         decoder=DecoderConfig(
             decision_ms=decoder.decision_ms,
             refractory_s=decoder.refractory_s,
+            scene_thresholds={},
+            smoothing_s={},
             thresholds={
                 label: decoder.threshold for label in heads.get(KEYWORD_HEAD, ()) if label not in _NOT_EVENTS
             },
