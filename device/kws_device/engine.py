@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -146,6 +147,23 @@ ENGINES: dict[str, dict[str, Callable[[ModelFile, int], Engine]]] = {
     ONNX: {"onnxruntime": _onnxruntime},
 }
 """By the kind of model: the packages that run it, the first that is installed being taken."""
+
+
+def kinds(name: str | None = None) -> list[str]:
+    """The kinds of model that an installed engine runs, or that the engine `name` runs, the best first.
+
+    Where none is installed, all kinds: `load_engine` will tell what to install.
+    """
+    wanted = {
+        kind: [package for package in packages if name in (None, package)]
+        for kind, packages in ENGINES.items()
+    }
+    there = [kind for kind, packages in wanted.items() if any(map(_is_installed, packages))]
+    return there or [kind for kind, packages in wanted.items() if packages] or list(ENGINES)
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package.replace("-", "_")) is not None
 
 
 def load_engine(file: ModelFile, name: str | None = None, threads: int = 1) -> Engine:

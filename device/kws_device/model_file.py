@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -11,6 +12,7 @@ from .errors import InputError
 from .manifest import Manifest, content_hash, parse, sealed, to_json
 
 _LARGEST_FILE = 256 << 20
+_DEFAULT = "kws"
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,12 @@ class ModelFile:
         return containers.kind(self.model)
 
 
-def find(name: str | Path | None) -> Path:
+def find(name: str | Path | None, kinds: Sequence[str] = (containers.TFLITE, containers.ONNX)) -> Path:
     """The file that `--model` means: an existing file, else a shipped model's name, else the default.
+
+    Args:
+        name: of a file or of a shipped model.
+        kinds: of a shipped model's files, the best first.
 
     Raises:
         InputError: neither a file nor a shipped model.
@@ -37,11 +43,12 @@ def find(name: str | Path | None) -> Path:
     if name is not None and Path(name).exists():
         return Path(name)
     folder = Path(str(resources.files(__package__) / "models"))
-    path = folder / f"{name or 'kws'}.tflite"
-    if path.is_file() and path.parent == folder:
-        return path
-    shipped = ", ".join(sorted(file.stem for file in folder.glob("*.tflite"))) or "none"
-    raise InputError(f"{name or path}: no such model file; shipped models: {shipped}")
+    for kind in kinds:
+        path = folder / f"{name or _DEFAULT}.{kind}"
+        if path.is_file() and path.parent == folder:
+            return path
+    shipped = ", ".join(sorted({file.stem for kind in kinds for file in folder.glob(f"*.{kind}")})) or "none"
+    raise InputError(f"{name or _DEFAULT}: no such model file; shipped models: {shipped}")
 
 
 def read(path: Path) -> ModelFile:

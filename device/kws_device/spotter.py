@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import model_file
 from .decoder import Decoder
-from .engine import Engine, load_engine
+from .engine import Engine, kinds, load_engine
 from .errors import InputError
 from .events import Decision, Event
 from .front_end import log_mel
@@ -57,7 +57,7 @@ class Spotter:
         Raises:
             InputError: no such model, one that does not hold together, or an unknown keyword.
         """
-        file = model_file.read(model_file.find(model))
+        file = model_file.read(model_file.find(model, kinds(engine)))
         manifest = file.manifest
         for word, threshold in (by_hand := thresholds or {}).items():
             if word not in manifest.keywords:

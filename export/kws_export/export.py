@@ -62,7 +62,7 @@ def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[
     windows = calibration_windows(sample, recipe, manifest)
     contents = {FLOAT: tflite.float_model(model), INT8: tflite.int8_model(model, windows)}
     contents[FLOAT_ONNX] = onnx_model.float_model(model, manifest)
-    contents[INT8_ONNX] = onnx_model.int8_model(contents[FLOAT_ONNX], windows)
+    contents[INT8_ONNX] = onnx_model.int8_model(contents[INT8], manifest)
     if floating := tflite.float_tensors(contents[INT8]):
         raise InputError(f"{run}: int8 cannot carry {floating[0]}; change the model")
 

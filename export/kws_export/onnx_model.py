@@ -1,4 +1,4 @@
-"""Keras to ONNX, float and int8 (QDQ), through tf2onnx and ONNX Runtime's static quantisation."""
+"""Keras to ONNX, float and int8 (QDQ), through tf2onnx."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device.manifest import Manifest
+from kws_device.quiet import quiet_libraries
+
+from . import tflite
 
 if TYPE_CHECKING:
     import keras
@@ -23,11 +27,7 @@ OPSET = 17
 
 
 def float_model(model: keras.Model, manifest: Manifest) -> bytes:
-    """The model as float32 ONNX, one window (1, frames, mels) in, heads by name out.
-
-    The labels of each head are metadata, `labels_HEAD`, as a JSON list: for programs that know nothing
-    of the kit's manifest.
-    """
+    """The model as float32 ONNX, one window (1, frames, mels) in, heads by name out."""
     import onnx
     import tensorflow as tf
 
@@ -46,9 +46,7 @@ def float_model(model: keras.Model, manifest: Manifest) -> bytes:
             tf.function(answers, input_signature=[window]), input_signature=[window], opset=OPSET
         )
     _canonical(proto)
-    onnx.helper.set_model_props(
-        proto, {f"labels_{head}": json.dumps(labels) for head, labels in manifest.labels.items()}
-    )
+    _tell_labels(proto, manifest)
     onnx.checker.check_model(proto, full_check=True)
     return bytes(proto.SerializeToString(deterministic=True))
 
@@ -95,43 +93,65 @@ def _canonical(proto: Any) -> None:
     graph.name = "kws"
 
 
-def int8_model(content: bytes, windows: NDArray[np.float32]) -> bytes:
-    """A float ONNX model as int8: weights per channel, activations per tensor, real numbers in and out.
+def int8_model(content: bytes, manifest: Manifest) -> bytes:
+    """An int8 TFLite model as ONNX (QDQ): the same integers and scales, real numbers in and out.
+
+    Quantising the float model a second time would make a second model, with scores of its own.
 
     Args:
-        content: of `float_model`.
-        windows: normalised mels for calibration, shape (n, frames, mels).
+        content: of tflite.int8_model.
+        manifest: names the labels.
     """
     import onnx
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Windows(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._windows = iter(windows)
+    with TemporaryDirectory() as folder, _as_tf2onnx_expects(), quiet_libraries():
+        import tf2onnx
 
-        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            window = next(self._windows, None)
-            return None if window is None else {"mels": window[None]}
-
-    with TemporaryDirectory() as folder, _quiet():
-        paths = [Path(folder) / name for name in ("float.onnx", "prepared.onnx", "int8.onnx")]
-        paths[0].write_bytes(content)
-        quant_pre_process(paths[0], paths[1])
-        quantize_static(
-            paths[1],
-            paths[2],
-            Windows(),
-            quant_format=QuantFormat.QDQ,
-            activation_type=QuantType.QInt8,
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-        )
-        proto = onnx.load(str(paths[2]))
-    metadata = {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
-    onnx.helper.set_model_props(proto, metadata)
+        path = Path(folder) / "int8.tflite"
+        path.write_bytes(content)
+        proto, _ = tf2onnx.convert.from_tflite(str(path), opset=OPSET)
+    _take_real_numbers(proto, tflite.output_tensors(content))
+    _canonical(proto)
+    _tell_labels(proto, manifest)
     onnx.checker.check_model(proto, full_check=True)
     return bytes(proto.SerializeToString(deterministic=True))
+
+
+def _take_real_numbers(proto: Any, heads: dict[str, str]) -> None:
+    """Quantise the input and give the outputs, `heads` by name, as real numbers, within the graph."""
+    from onnx import TensorProto, helper
+
+    graph = proto.graph
+    (integers,) = graph.input
+    inward = next(node for node in graph.node if node.input[0] == integers.name)
+    while inward.op_type != "DequantizeLinear":  # but Reshape, say
+        inward = next(node for node in graph.node if node.input[0] == inward.output[0])
+    quantise = helper.make_node("QuantizeLinear", ["mels", *inward.input[1:]], [integers.name])
+    shapes = {
+        tensor.name: [size.dim_value for size in tensor.type.tensor_type.shape.dim]
+        for tensor in (integers, *graph.output)
+    }
+    makers = {output: node for node in graph.node for output in node.output}
+    dequantise = [
+        helper.make_node("DequantizeLinear", [tensor, *makers[tensor].input[1:]], [head])
+        for head, tensor in heads.items()
+    ]
+    del graph.input[:], graph.output[:]
+    graph.input.append(helper.make_tensor_value_info("mels", TensorProto.FLOAT, shapes[integers.name]))
+    graph.output.extend(
+        helper.make_tensor_value_info(head, TensorProto.FLOAT, shapes[tensor])
+        for head, tensor in heads.items()
+    )
+    graph.node.extend([quantise, *dequantise])
+
+
+def _tell_labels(proto: Any, manifest: Manifest) -> None:
+    """As metadata, `labels_HEAD`, a JSON list: for programs that know nothing of the kit's manifest."""
+    import onnx
+
+    onnx.helper.set_model_props(
+        proto, {f"labels_{head}": json.dumps(labels) for head, labels in manifest.labels.items()}
+    )
 
 
 def operators(content: bytes) -> list[str]:
@@ -204,20 +224,11 @@ def _as_tf2onnx_expects() -> Iterator[None]:
         import tf2onnx  # noqa: F401  sets its own level
 
         log.setLevel(logging.ERROR)
-        yield
+        with warnings.catch_warnings():
+            # It reads TFLite models with an interpreter that has a successor.
+            warnings.simplefilter("ignore", UserWarning)
+            yield
     finally:
         log.setLevel(level)
         if missing:
             del np.object  # type: ignore[attr-defined]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """ONNX Runtime's quantisation advises on the root logger what is done already."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)

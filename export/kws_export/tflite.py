@@ -80,3 +80,16 @@ def float_tensors(content: bytes) -> list[str]:
     graphs = (model.Subgraphs(i) for i in range(model.SubgraphsLength()))
     tensors = (graph.Tensors(i) for graph in graphs for i in range(graph.TensorsLength()))
     return [tensor.Name().decode() for tensor in tensors if tensor.Type() in floating]
+
+
+def output_tensors(content: bytes) -> dict[str, str]:
+    """By the name of an output in the model's signature, a head: the name of its tensor."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
+    signature = model.SignatureDefs(0)
+    outputs = (signature.Outputs(i) for i in range(signature.OutputsLength()))
+    tensors = model.Subgraphs(signature.SubgraphIndex())
+    return {
+        output.Name().decode(): tensors.Tensors(output.TensorIndex()).Name().decode() for output in outputs
+    }

@@ -1,0 +1,159 @@
+"""One model, whatever runs it: the engines side by side, each where it can be installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import ROOT, one_line_refusal
+
+from kws_device import Spotter, engine, model_file
+
+STEP = 1 / 256
+"""Of an int8 score."""
+SCORES = """
+import sys
+import numpy as np
+from kws_device import AudioFile, Spotter
+spotter = Spotter.load(sys.argv[1], engine=sys.argv[2])
+decisions = list(spotter.decisions(AudioFile(sys.argv[3])))
+heads = {head: np.stack([decision.scores[head] for decision in decisions]) for head in ("keyword", "scene")}
+np.savez(sys.argv[4], **heads)
+"""
+
+
+def tflite_runtime() -> Path:
+    """The Python of its environment (make test sets it up; KWS_TFLITE_RUNTIME names another)."""
+    folder = Path(os.environ.get("KWS_TFLITE_RUNTIME", ROOT / ".venv-tflite-runtime"))
+    return folder / "bin" / "python"
+
+
+MATRIX = [
+    ("kws.tflite", "ai-edge-litert"),
+    ("kws.tflite", "tflite-runtime"),
+    ("kws.onnx", "onnxruntime"),
+    ("kws-float.onnx", "onnxruntime"),
+]
+
+
+def python_with(package: str) -> Path:
+    """The interpreter that has an engine, or a skip that says which is missing."""
+    if package == "tflite-runtime":
+        if not tflite_runtime().exists():
+            pytest.skip("tflite-runtime is not installed: it has no wheel for this Python, or run make test")
+        return tflite_runtime()
+    pytest.importorskip(package.replace("-", "_"), reason=f"{package} is not installed")
+    return Path(sys.executable)
+
+
+@pytest.fixture(scope="module")
+def unsmoothed(tmp_path_factory, shipped):
+    """The shipped files with decoders that smooth nothing, so that decisions show the engines' own scores."""
+    folder = tmp_path_factory.mktemp("models")
+    for path in shipped.parent.glob("kws*"):
+        if path.suffix in (".tflite", ".onnx"):
+            file = model_file.read(path)
+            heads = tuple(replace(head, smoothing_s=0.0) for head in file.manifest.heads)
+            model_file.write(folder / path.name, file.model, replace(file.manifest, heads=heads))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scores(unsmoothed, demo, tmp_path_factory):
+    """By file and engine: the scores of every decision on the demo, shape (decisions, labels), by head."""
+    answers: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+
+    def of(name: str, package: str) -> dict[str, np.ndarray]:
+        if (name, package) not in answers:
+            out = tmp_path_factory.mktemp("scores") / "scores.npz"
+            arguments = [unsmoothed / name, package, demo / "demo.flac", out]
+            subprocess.run([python_with(package), "-c", SCORES, *map(str, arguments)], check=True)
+            with np.load(out, allow_pickle=False) as file:
+                answers[name, package] = dict(file)
+        return answers[name, package]
+
+    return of
+
+
+@pytest.mark.parametrize(("name", "package"), MATRIX)
+def test_every_engine_hears_the_demo(name, package, demo):
+    listen = "import sys; from kws_device.listen import entry; entry()"
+    python = python_with(package)
+    model = ROOT / "device" / "kws_device" / "models" / name
+    options = ["--model", model, "--engine", package, "--file", demo / "demo.flac", "--json"]
+    result = subprocess.run(
+        [python, "-c", listen, *map(str, options)], check=True, capture_output=True, text=True
+    )
+    heard = [json.loads(line).get("keyword") for line in result.stdout.splitlines()][:-1]
+    script = json.loads((demo / "demo.json").read_text())
+    keywords = Spotter.load().manifest.keywords
+    assert heard == [word["word"] for word in script if word["word"] in keywords]
+
+
+def apart(ours, theirs):
+    """The largest difference of each decision, shape (decisions,), and how often the same label leads."""
+    same = np.mean(ours.argmax(axis=1) == theirs.argmax(axis=1))
+    return np.abs(ours - theirs).max(axis=1), same
+
+
+def test_the_int8_onnx_gives_the_scores_of_the_tflite_within_a_step(scores):
+    """But in a few windows: a step before the softmax can be more of them behind it."""
+    ours, theirs = scores("kws.tflite", "ai-edge-litert"), scores("kws.onnx", "onnxruntime")
+    for head, share in (("keyword", 1.0), ("scene", 0.95)):
+        difference, same = apart(ours[head], theirs[head])
+        assert np.mean(difference <= STEP + 1e-6) >= share
+        assert same > 0.99
+
+
+def test_tflite_runtime_hears_what_its_successor_hears(scores):
+    """Its kernels, of 2023, round every layer in another way: more than a step apart, but one opinion."""
+    ours, theirs = scores("kws.tflite", "ai-edge-litert"), scores("kws.tflite", "tflite-runtime")
+    for head in ours:
+        difference, same = apart(ours[head], theirs[head])
+        assert difference.mean() < 0.06
+        assert same > 0.95
+
+
+def test_the_float_model_differs_by_what_int8_costs_and_no_more(scores):
+    ours, theirs = scores("kws.tflite", "ai-edge-litert"), scores("kws-float.onnx", "onnxruntime")
+    assert np.mean(np.abs(ours["keyword"] - theirs["keyword"])) < 0.01
+    assert np.mean(ours["keyword"].argmax(axis=1) == theirs["keyword"].argmax(axis=1)) > 0.97
+
+
+def test_the_engine_is_chosen_by_what_is_installed(monkeypatch):
+    installed = {"onnxruntime"}
+    monkeypatch.setattr(engine, "_is_installed", installed.__contains__)
+    assert model_file.find(None, engine.kinds()).name == "kws.onnx"
+    installed.add("tflite-runtime")
+    assert model_file.find(None, engine.kinds()).name == "kws.tflite"
+    assert model_file.find(None, engine.kinds("onnxruntime")).name == "kws.onnx"
+    installed.clear()
+    assert model_file.find(None, engine.kinds()).name == "kws.tflite"
+
+
+def test_one_thread_unless_more_are_asked_for(shipped):
+    asked = []
+
+    class Interpreter:
+        def __init__(self, *, model_content, num_threads):
+            asked.append(num_threads)
+            raise RuntimeError("seen enough")
+
+    for threads in ((), (3,)):
+        with pytest.raises(Exception, match="seen enough"):
+            engine.TfliteEngine(model_file.read(shipped), Interpreter, *threads)
+    assert asked == [1, 3]
+
+
+def test_an_engine_that_does_not_fit_or_exist_is_refused(command, demo, shipped):
+    sound = ["--file", demo / "demo.flac"]
+    one_line_refusal(command("kws-listen", "--engine", "abacus", *sound), "abacus", "ai-edge-litert")
+    onnx = shipped.with_name("kws.onnx")
+    wrong = command("kws-listen", "--model", onnx, "--engine", "ai-edge-litert", *sound)
+    one_line_refusal(wrong, "--engine ai-edge-litert", "kws.onnx", "onnxruntime")
