@@ -4,7 +4,8 @@ from .clips import Clips
 from .commands import Commands
 from .json_lines import JsonLines
 from .people import Lines
+from .screen import for_people
 from .service import Service
 from .sink import Sink
 
-__all__ = ["Clips", "Commands", "JsonLines", "Lines", "Service", "Sink"]
+__all__ = ["Clips", "Commands", "JsonLines", "Lines", "Service", "Sink", "for_people"]
