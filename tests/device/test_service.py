@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import subprocess
 import time
 from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
+from helpers import ROOT
 
 from kws_device.sinks import Service
 from kws_device.sources import LISTENING
@@ -156,3 +159,14 @@ def test_without_systemd_nothing_happens(environment):
     service.reloading()
     service.ready()
     service.finished({})
+
+
+def test_the_unit_is_one_that_systemd_understands(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    unit = (ROOT / "device" / "systemd" / "kws-listen.service").read_text()
+    # Where nothing is installed in /opt, the one thing missing.
+    (tmp_path / "kws-listen.service").write_text(unit.replace("/opt/kws/bin/kws-listen", "/bin/true"))
+    command = ["systemd-analyze", "verify", tmp_path / "kws-listen.service"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert [line for line in result.stderr.splitlines() if "kws-listen" in line] == []
