@@ -107,20 +107,20 @@ def test_decisions_without_an_event_run_nothing(unheard, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_what_it_prints_never_mixes_with_our_standard_output(tmp_path):
+def test_it_reads_nothing_of_our_input_and_prints_nothing_into_our_output(tmp_path):
     listener = script(
         tmp_path / "listener.py",
         """
         from types import SimpleNamespace
         from kws_device import Decision, Event
         from kws_device.sinks import Commands
-        commands = Commands("echo from the command", print, timeout_s=60)
+        commands = Commands("sh -c 'cat; echo from the command'", print, timeout_s=60)
         commands.decided(Decision(1, {}, Event("yes", 1, 0, 1, None, None)), None, SimpleNamespace(name="m"))
         print('{"type": "keyword"}')
         commands.finished({})
         """,
     )
-    result = subprocess.run(listener.split(), capture_output=True, text=True, check=True)
+    result = subprocess.run(listener.split(), input="raw sound\n", capture_output=True, text=True, check=True)
     assert result.stdout == '{"type": "keyword"}\n'
     assert result.stderr == "from the command\n"
 

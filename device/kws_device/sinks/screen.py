@@ -55,7 +55,8 @@ class Screen(Sink):
         cpu_clock: Callable[[], float] = time.process_time,
     ) -> None:
         """`events` that are no terminal get the plain lines; `terminal` gets all else."""
-        self._plain = None if events.isatty() else Lines(events, terminal)
+        self._events_elsewhere = not events.isatty()
+        self._lines = Lines(events, terminal)
         self._terminal = Terminal(terminal, environment)
         # The one place to tell of trouble with the terminal is the terminal.
         self._background = Background("screen", Notes(lambda text: None), _WAITING)
@@ -67,6 +68,7 @@ class Screen(Sink):
         self._decisions = 0
         self._drawn_s = -math.inf
         self._drawing = False
+        self._ended = False
         # Errors end the program without `finished`, and a hidden cursor would stay hidden.
         atexit.register(self.close)
 
@@ -78,8 +80,8 @@ class Screen(Sink):
         newest = spotter.clip()[-step:].astype(np.float64)
         self._peak.take(now_s, dbfs(float(np.abs(newest).max())))
         if decision.event is not None:
-            if self._plain is not None:
-                self._plain.decided(decision, spotter, source)
+            if self._events_elsewhere:
+                self._lines.decided(decision, spotter, source)
             else:
                 text = sentence(decision.event)
                 self._background.submit(lambda: self._terminal.scroll(text, BOLD))
@@ -109,7 +111,10 @@ class Screen(Sink):
 
     def noted(self, text: str) -> None:
         """See Sink."""
-        self._background.submit(lambda: self._terminal.scroll(text, YELLOW, whole=True))
+        if self._ended:
+            self._lines.noted(text)
+        else:
+            self._background.submit(lambda: self._terminal.scroll(text, YELLOW, whole=True))
 
     def finished(self, summary: dict[str, Any]) -> None:
         """See Sink."""
@@ -120,6 +125,7 @@ class Screen(Sink):
     def close(self) -> None:
         """Give the terminal back as it was; may be called again."""
         atexit.unregister(self.close)
+        self._ended = True
         if self._background.close(_PATIENCE_S):
             with suppress(OSError):  # the terminal is gone, and its cursor with it
                 self._terminal.close()
