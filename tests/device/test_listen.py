@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from glass import Glass
 from helpers import one_line_refusal
 
 from kws_device import AudioFile, Spotter, audio_files
@@ -126,22 +127,19 @@ def test_people_read_a_line_for_each_word(command, demo):
     assert "decisions" in result.stderr
 
 
-def test_a_terminal_shows_a_level_meter_and_the_scene(demo):
+def test_a_terminal_shows_the_words_and_a_level_meter_with_the_scene(demo):
     command = Path(sys.executable).with_name("kws-listen")
-    parent, child = pty.openpty()
-    with subprocess.Popen([command, "--file", demo / "demo.flac"], stdout=child, stderr=child) as process:
-        os.close(child)
-        shown = b""
-        while True:
-            try:
-                piece = os.read(parent, 4096)
-            except OSError:
-                break
-            shown += piece
-        os.close(parent)
-    assert process.returncode == 0
-    assert b"[####" in shown
-    assert b"rain" in shown or b"sea_waves" in shown
+    with Glass() as glass:
+        environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+        streams = {"stdout": glass.stream, "stderr": glass.stream}
+        result = subprocess.run([command, "--file", demo / "demo.flac"], env=environment, **streams)
+        assert result.returncode == 0
+        heard = list(Spotter.load().listen(AudioFile(demo / "demo.flac")))
+        assert [line.split()[2] for line in glass.lines[:-1]] == [event.keyword for event in heard]
+        assert "decisions" in glass.lines[-1]
+        assert not glass.cursor_hidden
+    assert b"level    [####" in glass.raw
+    assert re.search(rb"scene    \[ *#[# ]*\] 0\.\d\d (rain|sea_waves)", glass.raw)
 
 
 def test_ctrl_c_ends_with_a_summary_and_130(demo):

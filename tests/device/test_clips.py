@@ -1,0 +1,216 @@
+"""The sound of every event in a folder: whole, in order, and never more than asked for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kws_device import AudioFile, Decision, Event, InputError, Spotter, model_file
+from kws_device.sinks import Clips
+from kws_device.sinks.clips import wav
+
+RATE = 16000
+BEGAN = datetime(2026, 5, 6, 7, 45, 1, 250000, tzinfo=timezone.utc)
+MANIFEST = model_file.read(model_file.find(None)).manifest
+
+
+class Clock:
+    """A second later each time."""
+
+    def __init__(self, began=BEGAN, step=timedelta(seconds=1)):
+        self.now = began
+        self.step = step
+
+    def __call__(self):
+        self.now += self.step
+        return self.now - self.step
+
+
+@pytest.fixture
+def unheard():
+    """Takes the notes of what must go well: there are none."""
+    told = []
+    yield told.append
+    assert told == []
+
+
+def fire(clips, keyword="yes", sound=None, score=0.9712):
+    event = Event(keyword, score, 1.0, 2.0, None, None)
+    samples = np.zeros(RATE, dtype=np.float32) if sound is None else sound
+    clips.decided(Decision(2.0, {}, event), SimpleNamespace(clip=lambda: samples, manifest=MANIFEST), None)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_fired_is_what_is_saved(unheard, demo, tmp_path):
+    spotter, source = Spotter.load(), AudioFile(demo / "demo.flac")
+    clips = Clips(tmp_path / "new" / "clips", unheard)
+    fired = []
+    for decision in spotter.decisions(source):
+        clips.decided(decision, spotter, source)
+        if decision.event is not None:
+            fired.append((decision.event, spotter.clip().copy()))
+    clips.finished({})
+    saved = sorted((tmp_path / "new" / "clips").iterdir())
+    assert len(saved) == len(fired) > 5
+    for path, (event, sound) in zip(saved, fired, strict=True):
+        assert path.name.endswith(f"Z_{event.keyword}_{event.score:.2f}.wav")
+        info = soundfile.info(path)
+        assert (info.samplerate, info.channels, info.subtype) == (RATE, 1, "PCM_16")
+        assert np.array_equal(soundfile.read(path, dtype="float32")[0], sound)
+
+
+def test_the_name_tells_when_and_what(unheard, tmp_path):
+    clips = Clips(tmp_path, unheard, clock=Clock())
+    fire(clips)
+    fire(clips, "../../up stairs\x1b[J" + "s" * 300)
+    fire(clips, "はい")
+    clips.finished({})
+    assert names(tmp_path) == [
+        "20260506T074501.250000Z_yes_0.97.wav",
+        "20260506T074502.250000Z_------up-stairs--Jssssssssssssssssssssss_0.97.wav",
+        "20260506T074503.250000Z_はい_0.97.wav",
+    ]
+
+
+@given(st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=50))
+def test_what_is_louder_than_full_scale_is_clipped_and_nothing_else_changes(values):
+    import io
+
+    heard = soundfile.read(io.BytesIO(wav(np.array(values, dtype=np.float32), RATE)), dtype="int16")[0]
+    expected = [min(32767, max(-32768, round(float(np.float32(v)) * 32768))) for v in values]
+    assert heard.tolist() == expected
+
+
+def test_the_sound_is_that_of_the_event_though_more_is_heard_meanwhile(unheard, tmp_path):
+    clips = Clips(tmp_path, unheard)
+    sound = np.full(RATE, 0.5, dtype=np.float32)
+    fire(clips, sound=sound)
+    sound[:] = -0.5
+    clips.finished({})
+    [path] = tmp_path.iterdir()
+    assert (soundfile.read(path)[0] == 0.5).all()
+
+
+def test_only_the_newest_are_kept_and_nothing_else_is_touched(unheard, tmp_path):
+    foreign = [
+        "yes.wav",
+        "20260101T000000Z_yes_0.97.wav",
+        "20260101T000000.000000Z_yes_0.97.wav.bak",
+        "notes",
+    ]
+    for name in foreign:
+        (tmp_path / name).write_text("keep me")
+    (tmp_path / "20260101T000000.000000Z_no_0.50.wav").write_text("of an earlier start")
+    clips = Clips(tmp_path, unheard, keep=3, clock=Clock())
+    for _ in range(5):
+        fire(clips)
+    clips.finished({})
+    ours = [f"20260506T07450{second}.250000Z_yes_0.97.wav" for second in (3, 4, 5)]
+    assert names(tmp_path) == sorted([*ours, *foreign])
+
+
+def test_a_clock_that_was_set_back_costs_neither_the_newest_clip_nor_an_old_one_of_the_same_time(
+    unheard, tmp_path
+):
+    clips = Clips(tmp_path, unheard, keep=2, clock=Clock(step=timedelta(hours=-1)))
+    for keyword in ("yes", "no", "up"):
+        fire(clips, keyword)
+    clips.finished({})
+    assert [name.split("_")[1] for name in names(tmp_path)] == ["up", "no"]
+    again = Clips(tmp_path, unheard, keep=9, clock=Clock(step=timedelta(0)))
+    for _ in range(3):
+        fire(again)
+    again.finished({})
+    assert names(tmp_path)[2:] == [f"20260506T074501.25000{i}Z_yes_0.97.wav" for i in range(3)]
+
+
+def test_what_a_power_failure_left_half_written_is_swept_at_the_next_start(unheard, tmp_path):
+    (tmp_path / ".20260506T074501.250000Z_yes_0.97-a8_x0kd2.wav").write_bytes(b"RIFF")
+    (tmp_path / ".profile").write_text("not ours")
+    Clips(tmp_path, unheard).finished({})
+    assert names(tmp_path) == [".profile"]
+
+
+def test_a_full_disk_is_told_once_and_saving_goes_on_when_there_is_room(tmp_path, monkeypatch):
+    told = []
+    clips = Clips(tmp_path, told.append, clock=Clock())
+    full = threading.Event()
+    full.set()
+    honest = Path.write_bytes
+
+    def write_bytes(path, content):
+        if full.is_set():
+            honest(path, content[:100])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return honest(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    for _ in range(3):
+        fire(clips)
+    until_written(clips)
+    assert told == [f"--save-clips {tmp_path}: failed (No space left on device)"]
+    assert names(tmp_path) == []
+    full.clear()
+    fire(clips, "no")
+    clips.finished({})
+    assert [name.split("_")[1] for name in names(tmp_path)] == ["no"]
+
+
+def test_a_folder_that_vanished_is_told_and_not_made_again(tmp_path):
+    told = []
+    clips = Clips(tmp_path / "stick", told.append, clock=Clock())
+    shutil.rmtree(tmp_path / "stick")
+    fire(clips)
+    fire(clips)
+    until_written(clips)
+    assert told == [f"--save-clips {tmp_path / 'stick'}: the folder is gone; put it back"]
+    assert names(tmp_path) == []
+    (tmp_path / "stick").mkdir()
+    fire(clips)
+    clips.finished({})
+    assert len(names(tmp_path / "stick")) == 1
+
+
+def test_a_card_that_hangs_never_holds_the_listening_up(tmp_path, monkeypatch):
+    told = []
+    go = threading.Event()
+    monkeypatch.setattr(Path, "write_bytes", lambda path, content: go.wait(60))
+    clips = Clips(tmp_path, told.append)
+    for _ in range(100):
+        fire(clips)
+    assert told == [f"--save-clips {tmp_path}: too slow, so one was left out"]
+    go.set()
+    clips.finished({})
+
+
+@pytest.mark.parametrize("place", ["file", "file/clips", "/proc/clips"])
+def test_a_folder_that_cannot_be_written_is_refused_at_the_start(place, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"--save-clips .*clips?.*choose another folder|--save-clips .*file"):
+        Clips(tmp_path / place, print)
+
+
+def test_to_keep_nothing_is_refused(tmp_path):
+    with pytest.raises(InputError, match="--keep-clips 0: must be at least 1"):
+        Clips(tmp_path, print, keep=0)
+
+
+def until_written(clips):
+    """Wait until all that was submitted so far has been tried."""
+    done = threading.Event()
+    clips._background.submit(done.set)
+    assert done.wait(60)

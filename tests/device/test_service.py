@@ -1,0 +1,172 @@
+"""What systemd hears of us, on a real datagram socket."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+from helpers import ROOT
+
+from kws_device.sinks import Service
+from kws_device.sources import LISTENING
+
+
+class Clock:
+    now_s = 1000.0
+
+    def __call__(self):
+        return self.now_s
+
+
+class Systemd:
+    """Its end of the socket."""
+
+    def __init__(self, name):
+        self.name = name
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.bind("\0" + name[1:] if name.startswith("@") else name)
+
+    def heard(self):
+        messages = []
+        while True:
+            try:
+                messages.append(self._socket.recv(4096).decode())
+            except BlockingIOError:
+                return messages
+
+    def close(self):
+        self._socket.close()
+
+
+@pytest.fixture(params=["path", "abstract"])
+def systemd(request, tmp_path):
+    name = str(tmp_path / "notify") if request.param == "path" else f"@kws-test-{os.getpid()}"
+    made = Systemd(name)
+    yield made
+    made.close()
+
+
+def decide(service, state=LISTENING):
+    service.decided(None, None, SimpleNamespace(state=state, name="microphone"))
+
+
+def test_ready_with_the_first_decision_and_only_once(systemd):
+    service = Service({"NOTIFY_SOCKET": systemd.name})
+    assert systemd.heard() == []
+    for _ in range(3):
+        decide(service)
+    assert systemd.heard() == ["READY=1", "STATUS=listening"]
+
+
+def test_a_change_of_the_source_is_the_status(systemd):
+    service = Service({"NOTIFY_SOCKET": systemd.name})
+    decide(service)
+    systemd.heard()
+    for state in ("the microphone\nis away", "the microphone\nis away", LISTENING):
+        decide(service, state)
+    assert systemd.heard() == ["STATUS=the microphone is away", "STATUS=listening"]
+
+
+def test_what_keeps_it_from_starting_is_the_status_until_it_listens(systemd):
+    service = Service({"NOTIFY_SOCKET": systemd.name})
+    service.noted("waiting for a microphone")
+    decide(service)
+    service.noted("a command failed")
+    decide(service)
+    assert systemd.heard() == ["STATUS=waiting for a microphone", "READY=1", "STATUS=listening"]
+
+
+def test_the_watchdog_gets_a_sign_of_life_at_least_every_half_of_its_interval(systemd):
+    clock = Clock()
+    environment = {
+        "NOTIFY_SOCKET": systemd.name,
+        "WATCHDOG_USEC": "9000000",
+        "WATCHDOG_PID": str(os.getpid()),
+    }
+    service = Service(environment, clock)
+    at_s = []
+    for i in range(300):
+        clock.now_s = 1000 + i / 10
+        decide(service)
+        at_s += [i / 10 for message in systemd.heard() if message == "WATCHDOG=1"]
+    pauses_s = [later - earlier for earlier, later in pairwise(at_s)]
+    assert at_s[0] == 0
+    assert max(pauses_s) <= 4.5
+    assert min(pauses_s) >= 3 - 1e-6
+
+
+@pytest.mark.parametrize(
+    "watchdog", [{}, {"WATCHDOG_USEC": "9000000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "soon"}]
+)
+def test_no_watchdog_no_signs_of_life(watchdog, systemd):
+    service = Service({"NOTIFY_SOCKET": systemd.name, **watchdog})
+    decide(service)
+    assert systemd.heard() == ["READY=1", "STATUS=listening"]
+
+
+def test_the_end_is_told(systemd):
+    service = Service({"NOTIFY_SOCKET": systemd.name})
+    service.finished({})
+    assert systemd.heard() == ["STOPPING=1"]
+
+
+def test_a_reload_is_told_with_its_time_and_ends_with_ready(systemd):
+    service = Service({"NOTIFY_SOCKET": systemd.name})
+    decide(service)
+    systemd.heard()
+    before_us = time.monotonic_ns() // 1000
+    service.reloading()
+    kind, when = systemd.heard()[0].split("\n")
+    assert kind == "RELOADING=1"
+    assert before_us <= int(when.removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
+    service.ready()
+    decide(service)
+    assert systemd.heard() == ["READY=1"]
+
+
+def test_a_reload_that_nobody_ended_is_over_with_the_next_decision(systemd):
+    service = Service({"NOTIFY_SOCKET": systemd.name})
+    decide(service)
+    service.reloading()
+    systemd.heard()
+    decide(service)
+    assert systemd.heard() == ["READY=1"]
+
+
+def test_a_socket_that_nobody_reads_never_holds_the_listening_up_and_ready_is_told_later(systemd):
+    # Linux holds a few datagrams for a reader that does not come; the rest must be given up at once.
+    service = Service({"NOTIFY_SOCKET": systemd.name})
+    for i in range(5000):
+        service.noted(f"waiting {i}")
+    decide(service)
+    assert "READY=1" not in systemd.heard()
+    decide(service)
+    assert systemd.heard() == ["READY=1", "STATUS=listening"]
+
+
+@pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/nowhere/at/all"}])
+def test_without_systemd_nothing_happens(environment):
+    service = Service(environment)
+    service.noted("a note")
+    decide(service)
+    service.reloading()
+    service.ready()
+    service.finished({})
+
+
+def test_the_unit_is_one_that_systemd_understands(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    unit = (ROOT / "device" / "systemd" / "kws-listen.service").read_text()
+    # Where nothing is installed in /opt, the one thing missing.
+    (tmp_path / "kws-listen.service").write_text(unit.replace("/opt/kws/bin/kws-listen", "/bin/true"))
+    command = ["systemd-analyze", "verify", tmp_path / "kws-listen.service"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert [line for line in result.stderr.splitlines() if "kws-listen" in line] == []
