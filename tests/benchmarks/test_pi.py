@@ -1,4 +1,4 @@
-"""kws-bench pi, but for the whole of it: that fetches a Debian and takes a minute, and is left to the command.
+"""kws-bench pi, but for the whole of it, which fetches a Debian and takes a minute: the command itself does.
 
 What is tried here runs in seconds: counting, what is installed, what counts as equal, what is refused.
 """
