@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 
 import pytest
 
@@ -31,6 +33,15 @@ def test_what_was_interrupted_is_never_used(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         built(tmp_path / "thing", interrupted)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path):
+    for name, age_s in ((".building-old", 90_000), (".building-new", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").touch()
+        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
+    built(tmp_path / "thing", lambda folder: None)
+    assert {path.name for path in tmp_path.iterdir()} == {"thing", ".building-new"}
 
 
 def test_where_another_was_quicker_its_folder_serves(tmp_path):

@@ -118,9 +118,12 @@ def test_events_are_the_same_up_to_a_step_of_their_scores():
     assert same_events([], [])
 
 
-def test_missing_tools_are_named_with_their_packages(command, tmp_path):
+def test_missing_tools_and_bad_input_are_named_in_one_line(command, tmp_path):
+    one_line_refusal(command("kws-bench", "pi", "--model", "none"), "none")
     nowhere = {**os.environ, "PATH": str(tmp_path)}
     result = command("kws-bench", "pi", "--cache", tmp_path / "cache", env=nowhere)
     one_line_refusal(result, "qemu-aarch64, gcc: not installed", "sudo apt install gcc qemu-user")
     one_line_refusal(command("kws-bench", "pi", "--cpu", "z80"), "z80")
-    one_line_refusal(command("kws-bench", "pi", "--model", "none"), "none")
+    tools()
+    arguments = ("kws-bench", "pi", "--cache", tmp_path / "cache", "--wheel", tmp_path / "no.whl")
+    one_line_refusal(command(*arguments), "no.whl: not a wheel")

@@ -102,11 +102,11 @@ def set_up(pi: Pi, engine: str, folder: Path) -> There:
     """
     suite = SUITES[pi.suite]
     plugin = counter(pi.cache)
-    root = debian(suite, pi.cache, pi.mirror)
     wheel = pi.wheel or device_wheel(folder)
     wanted = requirements(wheel)
     if not any(line.startswith(engine) for line in wanted):
         wanted.append(engine)
+    root = debian(suite, pi.cache, pi.mirror)
     needed = packages(suite, wanted, pi.cache)
     device = folder / "device"
     install(suite, ["--no-deps", str(wheel)], device)
