@@ -1,7 +1,9 @@
-"""kws-bench: what a model is worth."""
+"""kws-bench: what a model is worth, and what it costs."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -11,12 +13,22 @@ from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError
 from kws_training.threads import keep_products_small
 
+from . import lines
+
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="kws-bench", description="Measure a model through the device's own path.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for add in (_add_robustness, _add_speed, _add_pi, _add_soak):
+        add(commands)
+    for command in commands.choices.values():
+        command.add_argument("--model", metavar="FILE|NAME", help="instead of the shipped one")
+    return parser
+
+
+def _add_robustness(commands: Any) -> None:
     robustness = commands.add_parser("robustness", help="accuracy on clean and on mixed test sets")
-    robustness.add_argument("--model", metavar="FILE|NAME", help="instead of the shipped one")
+    robustness.set_defaults(run=_robustness)
     robustness.add_argument("--speech", type=Path, metavar="DIR", help="words")
     robustness.add_argument("--scenes", type=Path, metavar="DIR", help="scenes")
     robustness.add_argument("--noise", type=Path, metavar="DIR", help="backgrounds without labels")
@@ -33,35 +45,50 @@ def _parser() -> ArgumentParser:
         metavar="SET=ACCURACY",
         help="exit 1 where a figure falls short, for example clean=.95 snr10=.93 scene-clean=.7",
     )
-    return parser
 
 
-def _requirements(texts: list[str]) -> dict[str, float]:
-    requirements = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        try:
-            requirements[name] = float(value)
-        except ValueError:
-            raise InputError(f"--require {text}: write SET=ACCURACY, for example snr10=.93") from None
-    return requirements
+def _add_speed(commands: Any) -> None:
+    speed = commands.add_parser(
+        "speed", help="CPU time, memory and start-up on this machine", description="One thread, CPU time."
+    )
+    speed.set_defaults(run=_speed)
+    speed.add_argument("--peers", action="store_true", help="measure other spotters beside it")
+    speed.add_argument("--speech", type=Path, metavar="FILE|DIR", help="instead of the demo recording")
+    speed.add_argument("--seconds", type=float, default=60.0, metavar="S", help="of speech in a pass (60)")
+    speed.add_argument("--rounds", type=int, default=5, metavar="N", help="passes of everything (5)")
+    speed.add_argument("--cache", type=Path, metavar="DIR", help="of the peers' environments")
+    speed.add_argument("--json", action="store_true", help="the figures on stdout")
 
 
-def _print(report: dict[str, Any]) -> None:
-    print(f"{report['model']} {report['hash'][:12]}, {report['split']} split", file=sys.stderr)
-    for figures in report["sets"]:
-        parts = [
-            f"{head} {f['accuracy']:7.2%} [{f['ci95'][0]:.1%}, {f['ci95'][1]:.1%}] n={f['n']}"
-            for head, f in figures.items()
-            if head in ("keyword", "scene")
-        ]
-        print(f"{figures['set']:12} {'   '.join(parts)}", file=sys.stderr)
+def _add_pi(commands: Any) -> None:
+    pi = commands.add_parser(
+        "pi",
+        help="the device's wheel on an emulated Raspberry Pi",
+        description="Scores and events against those here, and instructions. Sets up a Debian of the Pi's "
+        "architecture in the cache (once, some seconds).",
+    )
+    pi.set_defaults(run=_pi)
+    pi.add_argument("--cpu", choices=("a53", "a72", "a76"), default="a53", help="Zero 2 W and 3, 4, 5 (a53)")
+    pi.add_argument("--suite", choices=("bookworm", "trixie"), default="bookworm", help="Debian (bookworm)")
+    pi.add_argument("--wheel", type=Path, metavar="FILE", help="of the device, instead of one made here")
+    pi.add_argument("--mirror", metavar="URL", help="of Debian, instead of the one that apt uses")
+    pi.add_argument("--cache", type=Path, metavar="DIR", help="of the Pi's Debian and packages")
+    pi.add_argument("--json", action="store_true", help="the figures on stdout")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; raises InputError for bad input."""
-    keep_products_small()
-    options = _parser().parse_args(argv)
+def _add_soak(commands: Any) -> None:
+    soak = commands.add_parser(
+        "soak",
+        help="hours of sound as fast as they go, with faults",
+        description="Memory, lost events and drift over hours of sound.",
+    )
+    soak.set_defaults(run=_soak)
+    soak.add_argument("--hours", type=float, required=True, metavar="N", help="of sound")
+    soak.add_argument("--seed", type=int, default=1, metavar="N", help="of noise, blocks and faults (1)")
+    soak.add_argument("--json", action="store_true", help="the figures on stdout")
+
+
+def _robustness(options: argparse.Namespace) -> int:
     requirements = _requirements(options.require)
     if options.limit is not None and options.limit < 1:
         raise InputError(f"--limit {options.limit}: must be at least 1")
@@ -79,11 +106,81 @@ def main(argv: list[str] | None = None) -> int:
         options.limit,
         options.out,
     )
-    _print(report)
+    _show(lines.robustness(report))
     short = shortfalls(report, requirements)
-    for line in short:
-        print(f"required: {line}", file=sys.stderr)
+    _show([f"required: {line}" for line in short])
     return 1 if short else 0
+
+
+def _requirements(texts: list[str]) -> dict[str, float]:
+    requirements = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            requirements[name] = float(value)
+        except ValueError:
+            raise InputError(f"--require {text}: write SET=ACCURACY, for example snr10=.93") from None
+    return requirements
+
+
+def _speed(options: argparse.Namespace) -> int:
+    if not 1 <= options.seconds <= 3600:
+        raise InputError(f"--seconds {options.seconds:g}: must be from 1 to 3600")
+    if options.rounds < 1:
+        raise InputError(f"--rounds {options.rounds}: must be at least 1")
+
+    from .speed.measure import speed
+
+    peers = _cache(options) / "peers" if options.peers else None
+    report = speed(options.model, options.speech, options.seconds, options.rounds, peers)
+    _show(lines.speed(report))
+    return _print(report, options.json)
+
+
+def _pi(options: argparse.Namespace) -> int:
+    from .pi.measure import Pi, measure
+
+    pi = Pi(options.cpu, options.suite, _cache(options) / "pi", options.wheel, options.mirror)
+    report = measure(options.model, pi)
+    _show(lines.pi(report))
+    return _print(report, options.json)
+
+
+def _soak(options: argparse.Namespace) -> int:
+    if not 0 < options.hours <= 24 * 366:
+        raise InputError(f"--hours {options.hours:g}: must be above zero, and at most a year")
+
+    from .soak.measure import soak
+
+    report = soak(options.model, options.hours, options.seed)
+    _show(lines.soak(report))
+    return _print(report, options.json)
+
+
+def _cache(options: argparse.Namespace) -> Path:
+    from kws_training.study.features import default_cache
+
+    chosen: Path = options.cache or default_cache()
+    return chosen.resolve()
+
+
+def _show(text: list[str]) -> None:
+    for line in text:
+        print(line, file=sys.stderr)
+
+
+def _print(report: dict[str, Any], as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(report))
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; raises InputError for bad input."""
+    keep_products_small()
+    options = _parser().parse_args(argv)
+    code: int = options.run(options)
+    return code
 
 
 def entry() -> None:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import model_file
+from . import check, model_file
 from .command import ArgumentParser, run
 from .engine import ENGINES
 from .errors import InputError
 from .listening import Listening
 from .manifest import describe
 from .quiet import keep_own_stderr
-from .sinks import JsonLines, Lines
+from .sinks import Clips, Commands, JsonLines, Service, Sink, for_people
 from .sources import AudioFile, AudioSource, Microphone, RawStream, portaudio
 from .spotter import Spotter
 from .strict import plain
+
+_CHECK_S = 5.0
 
 
 def _parser() -> ArgumentParser:
@@ -44,9 +46,23 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--threshold", action="append", default=[], metavar="WORD=P", help="instead of the model's, 0 to 1"
     )
+    parser.add_argument(
+        "--save-clips", type=Path, metavar="DIR", help="keep the second of sound behind each event"
+    )
+    parser.add_argument("--keep-clips", type=int, default=1000, metavar="N", help="so many, the newest")
+    parser.add_argument(
+        "--exec",
+        metavar="CMD",
+        help="run for each event, which is in its environment (KWS_KEYWORD, ...)",
+    )
+    parser.add_argument("--shell", action="store_true", help="--exec is a line of shell")
+    parser.add_argument(
+        "--skip-silence", action="store_true", help="do not ask the model while the room is silent"
+    )
     parser.add_argument("--block-ms", type=float, default=100.0, metavar="N", help="size of the blocks read")
     parser.add_argument("--real-time", action="store_true", help="play a file as fast as it was recorded")
     parser.add_argument("--list-devices", action="store_true", help="show the microphones and leave")
+    parser.add_argument("--check", action="store_true", help="tell what the microphone is worth")
     parser.add_argument("--info", action="store_true", help="show what the model file says and leave")
     return parser
 
@@ -72,6 +88,27 @@ def _sources(options: Any) -> Iterator[AudioSource]:
         yield RawStream(sys.stdin.buffer, "stdin", options.block_ms)
     else:
         yield Microphone(options.device, options.channel, options.gain_db, options.wait)
+
+
+def _sinks(options: Any, note: Callable[[str], None]) -> list[Sink]:
+    sinks: list[Sink] = [Service()]
+    if options.save_clips is not None:
+        sinks.append(Clips(options.save_clips, note, options.keep_clips))
+    if options.exec is not None:
+        sinks.append(Commands(options.exec, note, options.shell))
+    return sinks
+
+
+def _check(options: Any) -> None:
+    if options.file or options.stdin:
+        raise InputError("--check listens to a microphone; leave --file and --stdin out")
+    print(f"say a few words, for {_CHECK_S:g} seconds", file=sys.stderr)
+    recording, rate = portaudio.record(options.device, _CHECK_S)
+    findings = check.examine(recording, rate)
+    if options.json:
+        print(json.dumps(plain(findings)))
+    else:
+        print("\n".join([*check.figures(findings), *check.report(findings)]))
 
 
 def _end_on_sigterm() -> None:
@@ -111,6 +148,9 @@ def main(argv: list[str] | None = None) -> int:
     if options.list_devices:
         _list_devices(options.json)
         return 0
+    if options.check:
+        _check(options)
+        return 0
     if options.info:
         manifest = model_file.read(model_file.find(options.model)).manifest
         print(json.dumps(plain(manifest), indent=1) if options.json else describe(manifest))
@@ -118,8 +158,11 @@ def main(argv: list[str] | None = None) -> int:
     thresholds = _thresholds(options.threshold)
     _end_on_sigterm()
     keep_own_stderr()
-    people = JsonLines(sys.stdout) if options.json else Lines(sys.stdout, sys.stderr)
-    listening = Listening(lambda: Spotter.load(options.model, thresholds, options.engine), [people])
+    display = JsonLines(sys.stdout) if options.json else for_people(sys.stdout, sys.stderr)
+    sinks = _sinks(options, display.noted)
+    listening = Listening(
+        lambda: Spotter.load(options.model, thresholds, options.engine, options.skip_silence), display, sinks
+    )
     _reload_on_sighup(listening)
     listening.run(_sources(options))
     return 0

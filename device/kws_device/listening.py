@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from .errors import InputError
 from .sinks import Sink
@@ -19,16 +20,27 @@ class Listening:
     """Runs until the sources end, or until an exception, a signal's for example, ends it."""
 
     def __init__(
-        self, load: Callable[[], Spotter], sinks: Sequence[Sink], clock: Callable[[], float] = time.monotonic
+        self,
+        load: Callable[[], Spotter],
+        display: Sink,
+        sinks: Sequence[Sink] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`load` makes the spotter, and makes it anew when the model is to be read again.
+        """Load the spotter.
+
+        Args:
+            load: makes the spotter, and makes it anew when the model is to be read again.
+            display: the sink for people or programs; gets its summary last, since others may still
+                have something to tell.
+            sinks: all others.
+            clock: monotonic, in seconds.
 
         Raises:
             InputError: as `load` does.
         """
         self._load = load
         self._spotter = load()
-        self._sinks = sinks
+        self._sinks = [*sinks, display]
         self._clock = clock
         self._reload = False
         self._heard: list[AudioSource] = []
@@ -39,16 +51,20 @@ class Listening:
         """Listen to one source after the other; sinks get one summary, also where Ctrl-C ends it.
 
         Raises:
-            InputError: as the sources do.
+            InputError: as the sources do. The display gets no summary then, but the error.
         """
+        finishing = self._sinks
         try:
             for source in sources:
                 self._heard.append(source)
                 self._listen(source)
-        except (KeyboardInterrupt, SystemExit):
-            self._finish()
+        except InputError:
+            finishing = self._sinks[:-1]
             raise
-        self._finish()
+        finally:
+            summary = self._summary()
+            for sink in finishing:
+                sink.finished(summary)
 
     def reload_soon(self) -> None:
         """Read the model again before the next block. May be called by a signal's handler."""
@@ -91,15 +107,13 @@ class Listening:
         for sink in self._sinks:
             sink.noted(text)
 
-    def _finish(self) -> None:
-        summary = {
+    def _summary(self) -> dict[str, Any]:
+        return {
             "audio_s": round(sum(source.audio_s for source in self._heard), 3),
             "decisions": self._decisions,
             "lost_s": round(sum(source.lost_s for source in self._heard), 3),
             "cpu_s": round(time.process_time() - self._cpu_s, 3),
         }
-        for sink in self._sinks:
-            sink.finished(summary)
 
 
 class _States:

@@ -16,16 +16,22 @@ from .engine import Engine, kinds, load_engine
 from .errors import InputError
 from .events import Decision, Event
 from .front_end import log_mel
-from .manifest import Manifest
+from .levels import dbfs, rms
+from .manifest import KEYWORD_HEAD, Manifest
 from .rings import Ring
+from .silence import SilenceGate
 from .sources import AudioSource
 
 
 class Spotter:
     """Hears keywords. Feed it sound in blocks of any size, or let it listen to a source."""
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
-        """Everything about sound and decisions comes from the manifest."""
+    def __init__(self, manifest: Manifest, engine: Engine, skip_silence: bool = False) -> None:
+        """Everything about sound and decisions comes from the manifest.
+
+        With `skip_silence` the engine is asked about once a second while nothing stands out from a
+        quiet room (SilenceGate); its last scores count in between.
+        """
         config = manifest.front_end
         self.manifest = manifest
         self._engine = engine
@@ -38,6 +44,10 @@ class Spotter:
         silence = self._prepared(np.full((1, config.mels), config.floor_db, dtype=np.float32))
         self._frames = Ring(config.frames, (config.mels,), silence.dtype, fill=silence)
         self._pending = np.empty(self._step, dtype=np.float32)
+        self._gate: SilenceGate | None = None
+        if skip_silence and config.incremental:
+            self._can_be_events = np.isin(manifest.labels.get(KEYWORD_HEAD, ()), manifest.keywords)
+            self._gate = SilenceGate(config, new_frames, manifest.decoder.decision_ms / 1000)
         self.reset()
 
     @classmethod
@@ -46,6 +56,7 @@ class Spotter:
         model: str | Path | None = None,
         thresholds: dict[str, float] | None = None,
         engine: str | None = None,
+        skip_silence: bool = False,
     ) -> Spotter:
         """A spotter from a model file or a shipped model's name; None: the shipped default.
 
@@ -53,6 +64,7 @@ class Spotter:
             model: path or name.
             thresholds: by keyword, instead of the model's own in every scene.
             engine: the package that is to run the model; None: the first that is installed.
+            skip_silence: see the constructor.
 
         Raises:
             InputError: no such model, one that does not hold together, or an unknown keyword.
@@ -74,13 +86,15 @@ class Spotter:
                 for scene, table in manifest.decoder.scene_thresholds.items()
             },
         )
-        return cls(replace(manifest, decoder=decoder), load_engine(file, engine))
+        return cls(replace(manifest, decoder=decoder), load_engine(file, engine), skip_silence)
 
     def reset(self, start_s: float = 0.0) -> None:
         """Forget all sound: afterwards the spotter equals a new one whose time begins at `start_s`."""
         self._samples.reset()
         self._frames.reset()
         self._decoder.reset()
+        if self._gate is not None:
+            self._gate.reset()
         self._filled = 0
         self._decisions = 0
         self._start_s = start_s
@@ -102,19 +116,29 @@ class Spotter:
 
     def _decide(self) -> Decision:
         self._samples.write(self._pending)
-        scores = self._engine.run(self._window())
+        scores = self._scores()
         self._decisions += 1
         # In whole steps, so that times do not drift in a year.
         elapsed_s = self._decisions * self._step / self.manifest.front_end.sample_rate_hz
         end_s = round(self._start_s + elapsed_s, 3)
         return self._decoder.decide(scores, end_s)
 
-    def _window(self) -> NDArray[Any]:
+    def _scores(self) -> dict[str, NDArray[np.float32]]:
         config = self.manifest.front_end
         if not config.incremental:
-            return self._prepared(log_mel(self._samples.read(), config))
-        self._frames.write(self._prepared(log_mel(self._samples.read()[self._newest], config)))
-        return self._frames.read()
+            return self._engine.run(self._prepared(log_mel(self._samples.read(), config)))
+        mels = log_mel(self._samples.read()[self._newest], config)
+        silent = self._gate is not None and self._gate.is_silent(mels, dbfs(rms(self._pending)))
+        self._frames.write(self._prepared(mels))
+        if not silent:
+            self._last = self._engine.run(self._frames.read())
+            if self._gate is not None:
+                self._gate.asked(self._hears_a_keyword(self._last))
+        return self._last
+
+    def _hears_a_keyword(self, scores: dict[str, NDArray[np.float32]]) -> bool:
+        """Whether a label that can become an event leads the keyword's head."""
+        return KEYWORD_HEAD in scores and bool(self._can_be_events[scores[KEYWORD_HEAD].argmax()])
 
     def _prepared(self, mels: NDArray[np.float32]) -> NDArray[Any]:
         return self._engine.prepare(self.manifest.normalisation.apply(mels, out=mels))

@@ -127,14 +127,16 @@ def test_people_read_a_line_for_each_word(command, demo):
     assert "decisions" in result.stderr
 
 
-def test_a_terminal_shows_the_words_and_a_level_meter_with_the_scene(demo):
+def test_a_terminal_shows_the_words_and_a_level_meter_with_the_scene(demo, tmp_path):
     command = Path(sys.executable).with_name("kws-listen")
+    sound = tmp_path / "first.wav"
+    soundfile.write(sound, audio_files.read(demo / "demo.flac", RATE)[: 5 * RATE], RATE)
     with Glass() as glass:
         environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
         streams = {"stdout": glass.stream, "stderr": glass.stream}
-        result = subprocess.run([command, "--file", demo / "demo.flac"], env=environment, **streams)
+        result = subprocess.run([command, "--real-time", "--file", sound], env=environment, **streams)
         assert result.returncode == 0
-        heard = list(Spotter.load().listen(AudioFile(demo / "demo.flac")))
+        heard = list(Spotter.load().listen(AudioFile(sound)))
         assert [line.split()[2] for line in glass.lines[:-1]] == [event.keyword for event in heard]
         assert "decisions" in glass.lines[-1]
         assert not glass.cursor_hidden

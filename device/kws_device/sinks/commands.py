@@ -20,8 +20,8 @@ from .background import Background
 from .notes import Notes
 from .sink import Sink
 
-_WAITING = 8
-"""Events that may wait for a slow command: a light that goes on minutes after the word is worse than none."""
+_WAITING = 32
+"""Events that may wait: as many as a recording brings at once, which is heard faster than it was said."""
 _STDERR = 2
 _REAPING_S = 1.0
 

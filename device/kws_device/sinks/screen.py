@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from ..events import Decision
-from ..levels import dbfs
+from ..levels import dbfs, rms
 from ..sources import LISTENING, AudioSource
 from ..spotter import Spotter
 from .background import Background
@@ -92,7 +92,7 @@ class Screen(Sink):
             end_s=decision.end_s,
             source=source.name,
             state=source.state,
-            level_dbfs=dbfs(math.sqrt(float(np.mean(np.square(newest))))),
+            level_dbfs=dbfs(rms(newest)),
             peak_dbfs=self._peak.dbfs,
             best=tuple(
                 (head.name, head.labels[i], float(decision.scores[head.name][i]))

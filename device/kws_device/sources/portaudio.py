@@ -27,6 +27,7 @@ _MOST_QUEUED_S = 30.0
 """A listener that is further behind loses sound rather than memory."""
 _COMMON_RATES_HZ = (48_000, 44_100, 16_000)
 _CLOSING_S = 1.0
+_MOST_CHANNELS = 8
 _FIRST_S = 3.0
 """For the first block after opening: wireless devices and sound servers take their time. Not longer,
 since PortAudio keeps a processor busy while it waits for a suspended source."""
@@ -179,12 +180,36 @@ class Stream:
 
     def close(self) -> None:
         """Let go of the device. A stalled one is left behind rather than waited for."""
-        closing = Background(self._stream.close)
+        closing = Detached(self._stream.close)
         if not closing.wait(_CLOSING_S):
             _left_behind.append(closing)
 
 
-class Background(Generic[T]):
+def record(name: str | None, seconds: float) -> tuple[NDArray[np.float32], int]:
+    """So many seconds of a device, all its channels, and their rate.
+
+    Returns:
+        float32, shape (n, channels), full scale is 1.0; n may fall short where the device stops.
+
+    Raises:
+        InputError: as `find_device` and `Stream`.
+    """
+    device = find_device(name)
+    most = device["max_input_channels"]
+    # A sound server offers dozens, all the same; an array of microphones has up to eight.
+    stream = Stream(device, most if most <= _MOST_CHANNELS else None)
+    blocks: list[NDArray[np.int16]] = []
+    try:
+        while sum(map(len, blocks)) < seconds * stream.rate_hz:
+            if (recorded := stream.read(_FIRST_S)) is None:
+                break
+            blocks.append(recorded.samples)
+    finally:
+        stream.close()
+    return np.concatenate(blocks) * np.float32(1 / 32768), stream.rate_hz
+
+
+class Detached(Generic[T]):
     """A call in a thread of its own that may be left behind."""
 
     def __init__(self, call: Callable[[], T]) -> None:
@@ -213,7 +238,7 @@ class Background(Generic[T]):
         return self._result  # type: ignore[return-value]
 
 
-_left_behind: list[Background[None]] = []
+_left_behind: list[Detached[None]] = []
 
 
 def look_again() -> None:

@@ -1,0 +1,55 @@
+"""What benchmarks build once and keep: folders that are whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from kws_device.errors import InputError
+
+_TEMPORARY = ".building-"
+_ABANDONED_S = 24 * 3600
+
+
+def built(folder: Path, build: Callable[[Path], None]) -> Path:
+    """A folder of the cache; where it is not there yet, `build` fills it first.
+
+    It is built under a temporary name beside its own and renamed when all is done, so that what was
+    interrupted is never used.
+
+    Args:
+        folder: its name must change with all that `build` depends on.
+        build: given an empty folder to fill.
+
+    Raises:
+        InputError: no room, or a cache that cannot be written; what `build` raises.
+    """
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _clear(folder.parent)
+        with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=folder.parent) as temporary:
+            unfinished = Path(temporary) / folder.name
+            unfinished.mkdir()
+            build(unfinished)
+            # Where another process was quicker with the same, its folder serves.
+            with contextlib.suppress(OSError):
+                unfinished.rename(folder)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({error.strerror or error}); make room, or name another folder "
+            "with --cache"
+        ) from error
+    return folder
+
+
+def _clear(cache: Path) -> None:
+    """Remove what killed processes left half-built: it is of no use, and large."""
+    for path in cache.glob(f"{_TEMPORARY}*"):
+        if time.time() - path.stat().st_mtime > _ABANDONED_S:
+            shutil.rmtree(path, ignore_errors=True)

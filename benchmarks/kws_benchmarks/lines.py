@@ -1,0 +1,71 @@
+"""What people read of a report, a line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _model(report: dict[str, Any]) -> str:
+    return f"{report['model']} {report['hash'][:12]}"
+
+
+def robustness(report: dict[str, Any]) -> list[str]:
+    """A line for each set."""
+    text = [f"{_model(report)}, {report['split']} split"]
+    for figures in report["sets"]:
+        parts = [
+            f"{head} {f['accuracy']:7.2%} [{f['ci95'][0]:.1%}, {f['ci95'][1]:.1%}] n={f['n']}"
+            for head, f in figures.items()
+            if head in ("keyword", "scene")
+        ]
+        text.append(f"{figures['set']:12} {'   '.join(parts)}")
+    return text
+
+
+def speed(report: dict[str, Any]) -> list[str]:
+    """Our own figures, then the peers'."""
+    ours = report["pipeline_ms_per_audio_s"]
+    faster = ""
+    if "frontend_speedup" in report:
+        faster = f"   {report['frontend_speedup']:.1f} times faster than librosa on each whole window"
+    text = [
+        f"{_model(report)}, one thread of {report['machine']}",
+        f"from samples to events {ours:8.2f} ms of CPU per second of sound",
+        f"  front end            {report['frontend_ms_per_audio_s']:8.2f} ms{faster}",
+        f"  decoder              {report['decoder_ms_per_audio_s']:8.2f} ms",
+        f"one inference          {report['inference_ms']:8.3f} ms",
+        f"start to first decision{report['startup_ms']:8.0f} ms",
+        f"memory                 {report['rss_mb']:8.0f} MB",
+    ]
+    for name, peer in report["peers"].items():
+        text.append(f"{name:<23}{peer['ms_per_audio_s']:8.2f} ms: ours takes {peer['ratio']:.2f} of it")
+    return text
+
+
+def pi(report: dict[str, Any]) -> list[str]:
+    """Equality first, then cost."""
+    same = {True: "the same as here", False: "NOT the same as here"}
+    return [
+        f"{_model(report)} on {report['cpu']}, {report['suite']}, {report['engine']}",
+        f"scores: {same[report['scores_equal']]}",
+        f"  for the same windows {report['window_scores_different']} of {report['scores_compared']} differ, "
+        f"by {report['window_score_difference']:.4f} at most",
+        f"  for the same sound they differ by {report['sound_score_difference']:.4f} at most",
+        f"events of the demo: {same[report['events_equal']]} ({report['events']})",
+        f"{report['instructions_per_audio_s'] / 1e6:.1f} million instructions per second of sound, "
+        f"{report['startup_instructions'] / 1e6:.0f} million at start-up",
+    ]
+
+
+def soak(report: dict[str, Any]) -> list[str]:
+    """What was said and heard, then what it took."""
+    return [
+        f"{_model(report)}: {report['hours']:g} h of sound, {report['faults']} faults, "
+        f"{report['lost_s']:.1f} s lost in them, {report['reloads']} reload(s)",
+        f"events: {report['events_expected']} expected, {report['events_lost']} lost, "
+        f"{report['events_strange']} that should not be, {report['events_masked']} words hidden by faults",
+        f"times: off by {report['drift_s']:.3f} s at most",
+        f"memory: {report['rss_mb']:.1f} MB, grown by {report['memory_growth_mb']:.2f} MB since "
+        f"{report['settled_s'] / 60:.0f} min",
+        f"{report['cpu_ms_per_audio_s']:.2f} ms of CPU per second of sound",
+    ]

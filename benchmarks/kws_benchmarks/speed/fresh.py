@@ -1,0 +1,49 @@
+"""Start-up time and memory of a process that does nothing but listen."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kws_device.errors import InputError
+
+from ..processes import ONE_THREAD
+
+_LISTENER = Path(__file__).with_name("listener.py")
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """What one fresh process took."""
+
+    startup_ms: float
+    """Wall time from its start to the first decision."""
+    rss_mb: float
+    """Its largest resident memory, when it had heard all."""
+
+
+def listen_afresh(model: Path, sound: Path) -> Fresh:
+    """Start Python, let it listen to a recording with the device package alone, and wait for its end.
+
+    Raises:
+        InputError: it failed; its own complaint is on stderr.
+    """
+    began_s = time.perf_counter()
+    # -P: the folder of the script is no place to import from.
+    with subprocess.Popen(  # noqa: S603  this Python and our own script
+        [sys.executable, "-P", _LISTENER, model, sound],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **ONE_THREAD},
+    ) as process:
+        assert process.stdout is not None  # noqa: S101  it is a pipe
+        process.stdout.readline()
+        startup_s = time.perf_counter() - began_s
+        rest = process.stdout.read()
+    if process.returncode != 0:
+        raise InputError(f"{model}: a fresh process could not listen with it; see above")
+    return Fresh(1000 * startup_s, int(rest) * 1024 / 1e6)
