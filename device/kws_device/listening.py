@@ -121,22 +121,23 @@ class _States:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._listening: bool | None = None
-        self._told_s = clock()
+        self._told: bool | None = None
+        """Whether it listens, as was told last."""
+        self._seen: bool | None = None
+        self._seen_since_s = self._told_s = clock()
         self._gap_s = 0.0
+        """No news for so long after the last."""
 
     def news(self, source: AudioSource) -> str:
         """What to tell now; empty: nothing."""
-        listening = source.state == LISTENING
-        now_s = self._clock()
-        if listening == self._listening:
-            if now_s - self._told_s > _LONGEST_GAP_S:
-                self._gap_s = 0.0
+        listening, now_s = source.state == LISTENING, self._clock()
+        if listening != self._seen:
+            self._seen, self._seen_since_s = listening, now_s
+        if now_s - self._seen_since_s > _LONGEST_GAP_S:
+            self._gap_s = 0.0
+        if listening == self._told or now_s - self._told_s < self._gap_s:
             return ""
-        if now_s - self._told_s < self._gap_s:
-            return ""
-        self._listening = listening
-        self._told_s = now_s
+        self._told, self._told_s = listening, now_s
         self._gap_s = min(max(_FIRST_GAP_S, 2 * self._gap_s), _LONGEST_GAP_S)
         lost = f", {source.lost_s:.1f} s lost so far" if source.lost_s else ""
         return f"listening on {source.name}{lost}" if listening else source.state
