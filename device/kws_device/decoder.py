@@ -66,9 +66,10 @@ class Decoder:
 
     def _report(self, smoothed: NDArray[np.float64], thresholds: dict[str, float]) -> tuple[str, int] | None:
         leader = int(smoothed.argmax())
+        scores = smoothed.tolist()
         reported = None
         for keyword, index in self._keywords:
-            if smoothed[index] <= thresholds[keyword]:
+            if scores[index] <= thresholds[keyword]:
                 if keyword in self._held:
                     self._held.remove(keyword)
                     self._fell[keyword] = self._decision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,17 +49,17 @@ class MelConfig:
         if self.hop_samples < 1:
             raise ValueError("hop_ms must be at least one sample")
 
-    @property
+    @functools.cached_property
     def clip_samples(self) -> int:
         """Samples that the model sees at once."""
         return round(self.sample_rate_hz * self.clip_ms / 1000)
 
-    @property
+    @functools.cached_property
     def window_samples(self) -> int:
         """Samples of one frame."""
         return round(self.sample_rate_hz * self.window_ms / 1000)
 
-    @property
+    @functools.cached_property
     def hop_samples(self) -> int:
         """Samples from frame to frame."""
         return round(self.sample_rate_hz * self.hop_ms / 1000)
@@ -72,6 +73,11 @@ class MelConfig:
     def incremental(self) -> bool:
         """Whether a frame is the same in every clip that holds it, so that a hop needs only new ones."""
         return not self.centred and self.top_db == 0
+
+    @functools.cached_property
+    def _tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """The window function, the mel filters, and the floor as a power."""
+        return _hann(self.window_samples), mel_filters(self), 10 ** (self.floor_db / 10)
 
     def frames_of(self, samples: int) -> int:
         """Frames of so many samples; uncentred, only whole ones."""
@@ -114,9 +120,8 @@ def _hz_from_mel(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(np.log(6.4) / 27 * (mel - 15)))
 
 
-@functools.lru_cache(maxsize=8)
 def mel_filters(config: MelConfig) -> NDArray[np.float64]:
-    """Triangular mel filters of unit area, shape (window // 2 + 1, mels), read-only.
+    """Triangular mel filters of unit area, shape (window // 2 + 1, mels).
 
     Source: Slaney-style filters as librosa.filters.mel(htk=False, norm="slaney").
     """
@@ -129,15 +134,12 @@ def mel_filters(config: MelConfig) -> NDArray[np.float64]:
     rising = -distance[:, :-2] / width[:-1]
     falling = distance[:, 2:] / width[1:]
     filters: NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])
-    filters.flags.writeable = False
     return filters
 
 
-@functools.lru_cache(maxsize=8)
 def _hann(n: int) -> NDArray[np.float64]:
     """Periodic Hann window, as the short-time Fourier transform wants it."""
     window: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)
-    window.flags.writeable = False
     return window
 
 
@@ -165,6 +167,7 @@ def log_mel(samples: NDArray[np.floating[Any]], config: MelConfig) -> NDArray[np
         # Clip by clip stays in the processor's cache: twice as fast as all at once.
         return np.stack([log_mel(clip, config) for clip in samples])
     window, hop = config.window_samples, config.hop_samples
+    hann, filters, floor = config._tables
     if config.centred:
         samples = np.pad(samples, window // 2)
     if samples.shape[-1] < window:
@@ -175,15 +178,14 @@ def log_mel(samples: NDArray[np.floating[Any]], config: MelConfig) -> NDArray[np
     frames: NDArray[Any] = np.ndarray(
         (1 + (len(samples) - window) // hop, window), samples.dtype, samples.data, 0, (hop * size, size)
     )
-    with np.errstate(invalid="ignore"):
-        spectrum = np.fft.rfft(frames * _hann(window))
-        power = np.square(spectrum.real)
-        power += np.square(spectrum.imag)
-        mel = power @ mel_filters(config)
-    # One sum tells whether every sample was finite, since each one reaches some band.
-    if not np.isfinite(mel.sum()):
+    # Only finite samples have a finite sum of squares, but for some that no microphone delivers.
+    if not math.isfinite(np.dot(samples, samples)):
         raise ValueError("a sample is not a finite number")
-    np.maximum(mel, 10 ** (config.floor_db / 10), out=mel)
+    spectrum = np.fft.rfft(frames * hann)
+    power = np.square(spectrum.real)
+    power += np.square(spectrum.imag)
+    mel = power @ filters
+    np.maximum(mel, floor, out=mel)
     np.log10(mel, out=mel)
     mel *= 10
     if config.top_db:
