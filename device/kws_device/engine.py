@@ -66,7 +66,8 @@ class TfliteEngine(Engine):
         _check_tensors(file, tuple(map(int, input_["shape"])), found)
         self._interpreter = model
         self._input = _Quantiser(input_)
-        self._outputs = {name: _Quantiser(detail) for name, detail in outputs.items()}
+        softmax = {head.name: head.softmax for head in file.manifest.heads}
+        self._outputs = {name: _Output(detail, softmax[name]) for name, detail in outputs.items()}
 
     def prepare(self, frames: NDArray[np.float32]) -> NDArray[Any]:
         """See Engine."""
@@ -77,7 +78,7 @@ class TfliteEngine(Engine):
         self._interpreter.set_tensor(self._input.index, window[None])
         self._interpreter.invoke()
         return {
-            name: output.dequantise(self._interpreter.get_tensor(output.index)[0])
+            name: output.scores(self._interpreter.get_tensor(output.index)[0])
             for name, output in self._outputs.items()
         }
 
@@ -111,7 +112,8 @@ class OnnxEngine(Engine):
         found = {tensor.name: tuple(tensor.shape) for tensor in session.get_outputs()}
         _check_tensors(file, inputs[0] if len(inputs) == 1 else (), found)
         self._session = session
-        self._heads = list(found)
+        self._heads = [(head.name, head.softmax) for head in file.manifest.heads]
+        self._names = [name for name, _ in self._heads]
         self._input: str = session.get_inputs()[0].name
 
     def prepare(self, frames: NDArray[np.float32]) -> NDArray[Any]:
@@ -120,8 +122,11 @@ class OnnxEngine(Engine):
 
     def run(self, window: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """See Engine."""
-        answers = self._session.run(self._heads, {self._input: window[None]})
-        return {head: scores[0] for head, scores in zip(self._heads, answers, strict=True)}
+        answers = self._session.run(self._names, {self._input: window[None]})
+        return {
+            name: _softmax(values[0]) if softmax else values[0]
+            for (name, softmax), values in zip(self._heads, answers, strict=True)
+        }
 
 
 def _litert(file: ModelFile, threads: int) -> Engine:
@@ -201,6 +206,12 @@ def _check_tensors(file: ModelFile, window: tuple[Any, ...], heads: dict[str, tu
         )
 
 
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    scores: NDArray[np.float32] = np.exp(logits - logits.max())
+    scores /= np.add.reduce(scores)
+    return scores
+
+
 class _Quantiser:
     """Real numbers to and from a tensor's own integers: real = scale * (integer - zero_point)."""
 
@@ -232,3 +243,27 @@ class _Quantiser:
         real: NDArray[np.float32] = np.subtract(integers, self._zero_point, dtype=np.float32)
         real *= self._scale
         return real
+
+
+class _Output:
+    """From a head's tensor to its scores."""
+
+    def __init__(self, detail: dict[str, Any], softmax: bool) -> None:
+        self.index: int = detail["index"]
+        self._quantiser = _Quantiser(detail)
+        self._softmax = softmax
+        self._exponentials: NDArray[np.float64] | None = None
+        if softmax and detail["dtype"] is np.int8:
+            # Of every logit that there is, in the order of its bits: the one largest cannot overflow,
+            # and in double precision the smallest does not vanish.
+            integers = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
+            self._exponentials = np.exp((integers - 127) * detail["quantization"][0])
+
+    def scores(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Of the tensor's values, shape (labels,)."""
+        if self._exponentials is not None:
+            exponentials = self._exponentials[values.view(np.uint8)]
+            exponentials /= np.add.reduce(exponentials)
+            return exponentials.astype(np.float32)
+        real = self._quantiser.dequantise(values)
+        return _softmax(real) if self._softmax else real

@@ -31,6 +31,8 @@ class Head:
     """Labels that never become an event."""
     smoothing_s: float
     """Scores are averaged over the decisions of this time."""
+    softmax: bool
+    """Whether the model gives logits, whose softmax are the scores; else it gives the scores."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from kws_training.recipes import folds
 
 from . import onnx_model, parity, tflite
 from .calibration import calibration_windows
+from .logits import of_logits, without_softmax
 
 INT8, INT8_ONNX = "kws.tflite", "kws.onnx"
 FLOAT, FLOAT_ONNX = "kws-float.tflite", "kws-float.onnx"
@@ -60,8 +61,9 @@ def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[
     # Heavy, and noisy on standard error: only once all input is known to be good.
     model = runs.load_keras(run / runs.MODEL)
     windows = calibration_windows(sample, recipe, manifest)
-    contents = {FLOAT: tflite.float_model(model), INT8: tflite.int8_model(model, windows)}
-    contents[FLOAT_ONNX] = onnx_model.float_model(model, manifest)
+    bare, manifest = without_softmax(model), of_logits(manifest)
+    contents = {FLOAT: tflite.float_model(bare), INT8: tflite.int8_model(bare, windows)}
+    contents[FLOAT_ONNX] = onnx_model.float_model(bare, manifest)
     contents[INT8_ONNX] = onnx_model.int8_model(contents[INT8], manifest)
     if floating := tflite.float_tensors(contents[INT8]):
         raise InputError(f"{run}: int8 cannot carry {floating[0]}; change the model")

@@ -15,8 +15,6 @@ from helpers import ROOT, one_line_refusal
 
 from kws_device import Spotter, engine, model_file
 
-STEP = 1 / 256
-"""Of an int8 score."""
 SCORES = """
 import sys
 import numpy as np
@@ -96,28 +94,41 @@ def test_every_engine_hears_the_demo(name, package, demo):
     assert heard == [word["word"] for word in script if word["word"] in keywords]
 
 
-def apart(ours, theirs):
-    """The largest difference of each decision, shape (decisions,), and how often the same label leads."""
-    same = np.mean(ours.argmax(axis=1) == theirs.argmax(axis=1))
-    return np.abs(ours - theirs).max(axis=1), same
+def steps_apart(ours, theirs, step):
+    """The largest difference of each decision's logits, shape (decisions,), in steps of their tensor.
+
+    Logits are known but for a constant, for which the median difference stands.
+    """
+    difference = np.log(ours) - np.log(theirs)
+    difference -= np.median(difference, axis=1, keepdims=True)
+    return np.abs(difference).max(axis=1) / step
 
 
-def test_the_int8_onnx_gives_the_scores_of_the_tflite_within_a_step(scores):
-    """But in a few windows: a step before the softmax can be more of them behind it."""
+@pytest.fixture(scope="module")
+def steps(shipped):
+    """By head: the quantisation step of its logits."""
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter
+    runner = interpreter(model_content=model_file.read(shipped).model).get_signature_runner()
+    return {name: detail["quantization"][0] for name, detail in runner.get_output_details().items()}
+
+
+def test_the_int8_onnx_gives_the_scores_of_the_tflite_within_a_step(scores, steps):
+    """But in one decision of a hundred: the engines add differently, and later layers make more of it."""
     ours, theirs = scores("kws.tflite", "ai-edge-litert"), scores("kws.onnx", "onnxruntime")
-    for head, share in (("keyword", 1.0), ("scene", 0.95)):
-        difference, same = apart(ours[head], theirs[head])
-        assert np.mean(difference <= STEP + 1e-6) >= share
-        assert same > 0.99
+    for head, step in steps.items():
+        apart = steps_apart(ours[head], theirs[head], step)
+        assert np.mean(apart < 1.01) > 0.97
+        assert apart.max() < 4.01
+        assert np.mean(ours[head].argmax(axis=1) == theirs[head].argmax(axis=1)) > 0.99
 
 
-def test_tflite_runtime_hears_what_its_successor_hears(scores):
-    """Its kernels, of 2023, round every layer in another way: more than a step apart, but one opinion."""
+def test_tflite_runtime_hears_what_its_successor_hears(scores, steps):
+    """Its kernels, of 2023, round every layer in another way, as LiteRT's own do without XNNPACK."""
     ours, theirs = scores("kws.tflite", "ai-edge-litert"), scores("kws.tflite", "tflite-runtime")
-    for head in ours:
-        difference, same = apart(ours[head], theirs[head])
-        assert difference.mean() < 0.06
-        assert same > 0.95
+    for head, step in steps.items():
+        apart = steps_apart(ours[head], theirs[head], step)
+        assert apart.mean() < 4
+        assert np.mean(ours[head].argmax(axis=1) == theirs[head].argmax(axis=1)) > 0.94
 
 
 def test_the_float_model_differs_by_what_int8_costs_and_no_more(scores):

@@ -42,7 +42,9 @@ def first_manifest(
         name=recipe.name,
         front_end=recipe.front_end,
         normalisation=normalisation,
-        heads=tuple(Head(name, labels, quiet[name], smoothing[name]) for name, labels in heads.items()),
+        heads=tuple(
+            Head(name, labels, quiet[name], smoothing[name], softmax=False) for name, labels in heads.items()
+        ),
         decoder=DecoderConfig(
             decision_ms=decoder.decision_ms,
             refractory_s=decoder.refractory_s,
