@@ -90,3 +90,15 @@ def test_no_microphone_is_said_in_one_line_with_how_to_look(command, tmp_path):
     (tmp_path / "asound.conf").write_text("</usr/share/alsa/alsa.conf>\n")
     environment = {**os.environ, "ALSA_CONFIG_PATH": str(tmp_path / "asound.conf"), "PULSE_SERVER": "unix:/-"}
     one_line_refusal(command("kws-listen", env=environment), "no microphone", "--list-devices")
+
+
+def test_a_microphone_is_examined_in_plain_words(sound_card, command):
+    dead = command("kws-listen", "--check", "--device", "virtmic", env=sound_card)
+    assert dead.returncode == 0
+    assert "nothing but silence" in dead.stdout
+    alive = command("kws-listen", "--check", "--device", "playedmic", "--json", env=sound_card)
+    (channel,) = json.loads(alive.stdout)["channels"]
+    assert not channel["dead"]
+    assert channel["speech_dbfs"] > channel["noise_dbfs"] + 6
+    one_line_refusal(command("kws-listen", "--check", "--file", "x.wav", env=sound_card), "--check", "--file")
+    one_line_refusal(command("kws-listen", "--device", "virtmic", "--channel", "99", env=sound_card), "99")
