@@ -13,6 +13,7 @@ from .containers import ONNX, TFLITE
 from .errors import InputError
 from .model_file import ModelFile
 from .quiet import quiet_libraries
+from .tensors import Output, Quantiser, softmax_of
 
 
 class Engine(Protocol):
@@ -65,9 +66,9 @@ class TfliteEngine(Engine):
         found = {name: tuple(map(int, detail["shape"])) for name, detail in outputs.items()}
         _check_tensors(file, tuple(map(int, input_["shape"])), found)
         self._interpreter = model
-        self._input = _Quantiser(input_)
+        self._input = Quantiser(input_)
         softmax = {head.name: head.softmax for head in file.manifest.heads}
-        self._outputs = {name: _Output(detail, softmax[name]) for name, detail in outputs.items()}
+        self._outputs = {name: Output(detail, softmax[name]) for name, detail in outputs.items()}
 
     def prepare(self, frames: NDArray[np.float32]) -> NDArray[Any]:
         """See Engine."""
@@ -124,7 +125,7 @@ class OnnxEngine(Engine):
         """See Engine."""
         answers = self._session.run(self._names, {self._input: window[None]})
         return {
-            name: _softmax(values[0]) if softmax else values[0]
+            name: softmax_of(values[0]) if softmax else values[0]
             for (name, softmax), values in zip(self._heads, answers, strict=True)
         }
 
@@ -204,66 +205,3 @@ def _check_tensors(file: ModelFile, window: tuple[Any, ...], heads: dict[str, tu
             f"{file.path}: the manifest does not fit the model: tensors {window} -> {heads}, "
             f"manifest {shape} -> {wanted}; export it again"
         )
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    scores: NDArray[np.float32] = np.exp(logits - logits.max())
-    scores /= np.add.reduce(scores)
-    return scores
-
-
-class _Quantiser:
-    """Real numbers to and from a tensor's own integers: real = scale * (integer - zero_point)."""
-
-    def __init__(self, detail: dict[str, Any]) -> None:
-        self.index: int = detail["index"]
-        self._dtype = np.dtype(detail["dtype"])
-        scale, zero_point = detail["quantization"]
-        self._scale, self._zero_point = np.float32(scale), np.float32(zero_point)
-
-        if self._dtype == np.float32:
-            return
-        limits = np.iinfo(self._dtype)
-        self._least, self._most = np.float32(limits.min), np.float32(limits.max)
-        self._per_scale = np.float32(1 / self._scale)
-
-    def quantise(self, real: NDArray[np.float32]) -> NDArray[Any]:
-        if self._dtype == np.float32:
-            return real
-        scaled = real * self._per_scale
-        scaled += self._zero_point
-        np.rint(scaled, out=scaled)
-        np.maximum(scaled, self._least, out=scaled)
-        np.minimum(scaled, self._most, out=scaled)
-        return scaled.astype(self._dtype)
-
-    def dequantise(self, integers: NDArray[Any]) -> NDArray[np.float32]:
-        if self._dtype == np.float32:
-            return integers
-        real: NDArray[np.float32] = np.subtract(integers, self._zero_point, dtype=np.float32)
-        real *= self._scale
-        return real
-
-
-class _Output:
-    """From a head's tensor to its scores."""
-
-    def __init__(self, detail: dict[str, Any], softmax: bool) -> None:
-        self.index: int = detail["index"]
-        self._quantiser = _Quantiser(detail)
-        self._softmax = softmax
-        self._exponentials: NDArray[np.float64] | None = None
-        if softmax and detail["dtype"] is np.int8:
-            # Of every logit that there is, in the order of its bits: the one largest cannot overflow,
-            # and in double precision the smallest does not vanish.
-            integers = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
-            self._exponentials = np.exp((integers - 127) * detail["quantization"][0])
-
-    def scores(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Of the tensor's values, shape (labels,)."""
-        if self._exponentials is not None:
-            exponentials = self._exponentials[values.view(np.uint8)]
-            exponentials /= np.add.reduce(exponentials)
-            return exponentials.astype(np.float32)
-        real = self._quantiser.dequantise(values)
-        return _softmax(real) if self._softmax else real

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from . import portaudio
+from .detached import Detached
 from .sample_clock import SampleClock
 from .source import LISTENING
 
@@ -136,7 +137,7 @@ class Microphone:
         """In step with the clock, so that times stay right and whoever listens stays alive."""
         if self._clock is None:
             self._clock = SampleClock(time.monotonic())
-        attempt = portaudio.Detached(self._open)
+        attempt = Detached(self._open)
         while True:
             began_s = time.monotonic()
             while not attempt.wait(_TICK_S):
@@ -150,7 +151,7 @@ class Microphone:
             except Exception as error:  # PortAudio has many ways to fail while its server is away
                 self._waits(str(error))
             pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)
-            attempt = portaudio.Detached(functools.partial(self._open_later, pause_s))
+            attempt = Detached(functools.partial(self._open_later, pause_s))
 
     def _silence(
         self, clock: SampleClock, now_s: float, sample_rate_hz: int

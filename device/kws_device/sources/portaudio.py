@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import atexit
 import queue
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..quiet import quiet_libraries
-
-T = TypeVar("T")
+from .detached import Detached
 
 _BLOCK_S = 0.02
 _MOST_QUEUED_S = 30.0
@@ -207,35 +204,6 @@ def record(name: str | None, seconds: float) -> tuple[NDArray[np.float32], int]:
     finally:
         stream.close()
     return np.concatenate(blocks) * np.float32(1 / 32768), stream.rate_hz
-
-
-class Detached(Generic[T]):
-    """A call in a thread of its own that may be left behind."""
-
-    def __init__(self, call: Callable[[], T]) -> None:
-        self._call = call
-        self._result: T | None = None
-        self._error: BaseException | None = None
-        # A daemon, since one that hangs must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._result = self._call()
-        except BaseException as error:  # told to whoever asks for the result
-            self._error = error
-
-    def wait(self, seconds: float) -> bool:
-        """Whether the call ended within so many seconds."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def result(self) -> T:
-        """What the ended call returned; raises what it raised."""
-        if self._error is not None:
-            raise self._error
-        return self._result  # type: ignore[return-value]
 
 
 _left_behind: list[Detached[None]] = []

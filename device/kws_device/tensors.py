@@ -1,0 +1,75 @@
+"""What a model's tensors hold: real numbers as integers, logits for scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def softmax_of(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """exp(x) / sum(exp(x)), shape (labels,)."""
+    scores: NDArray[np.float32] = np.exp(logits - logits.max())
+    scores /= np.add.reduce(scores)
+    return scores
+
+
+class Quantiser:
+    """Real numbers to and from a tensor's own integers: real = scale * (integer - zero_point)."""
+
+    def __init__(self, detail: dict[str, Any]) -> None:
+        """`detail` is what TFLite tells of the tensor."""
+        self.index: int = detail["index"]
+        self._dtype = np.dtype(detail["dtype"])
+        scale, zero_point = detail["quantization"]
+        self._scale, self._zero_point = np.float32(scale), np.float32(zero_point)
+        if self._dtype == np.float32:
+            return
+        limits = np.iinfo(self._dtype)
+        self._least, self._most = np.float32(limits.min), np.float32(limits.max)
+        self._per_scale = np.float32(1 / self._scale)
+
+    def quantise(self, real: NDArray[np.float32]) -> NDArray[Any]:
+        """Rounded and limited to what the tensor holds; a float tensor holds the numbers as they are."""
+        if self._dtype == np.float32:
+            return real
+        scaled = real * self._per_scale
+        scaled += self._zero_point
+        np.rint(scaled, out=scaled)
+        np.maximum(scaled, self._least, out=scaled)
+        np.minimum(scaled, self._most, out=scaled)
+        return scaled.astype(self._dtype)
+
+    def dequantise(self, integers: NDArray[Any]) -> NDArray[np.float32]:
+        """The reverse."""
+        if self._dtype == np.float32:
+            return integers
+        real: NDArray[np.float32] = np.subtract(integers, self._zero_point, dtype=np.float32)
+        real *= self._scale
+        return real
+
+
+class Output:
+    """From a head's tensor to its scores."""
+
+    def __init__(self, detail: dict[str, Any], softmax: bool) -> None:
+        """`detail` is what TFLite tells of the tensor; with `softmax` it holds logits."""
+        self.index: int = detail["index"]
+        self._quantiser = Quantiser(detail)
+        self._softmax = softmax
+        self._exponentials: NDArray[np.float64] | None = None
+        if softmax and detail["dtype"] is np.int8:
+            # Of every logit that there is, in the order of its bits: the one largest cannot overflow,
+            # and in double precision the smallest does not vanish.
+            integers = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)
+            self._exponentials = np.exp((integers - 127) * detail["quantization"][0])
+
+    def scores(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Of the tensor's values, shape (labels,)."""
+        if self._exponentials is not None:
+            exponentials = self._exponentials[values.view(np.uint8)]
+            exponentials /= np.add.reduce(exponentials)
+            return exponentials.astype(np.float32)
+        real = self._quantiser.dequantise(values)
+        return softmax_of(real) if self._softmax else real
