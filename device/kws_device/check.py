@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .levels import dbfs
+from .levels import dbfs, rms
 
 _FRAME_S = 0.02
 """Short enough that some fall between two words, or two syllables."""
@@ -141,7 +141,7 @@ def _channel(samples: NDArray[np.float64], frame: int) -> Channel:
     frames = centred[: len(centred) // frame * frame].reshape(-1, frame)
     levels = [dbfs(float(level)) for level in np.sqrt(np.mean(np.square(frames), axis=1))]
     return Channel(
-        rms_dbfs=dbfs(float(np.sqrt(np.mean(np.square(centred))))),
+        rms_dbfs=dbfs(rms(centred)),
         peak_dbfs=dbfs(float(np.abs(samples).max())),
         clipped_share=float(np.mean(np.abs(samples) >= _FULL_SCALE)),
         noise_dbfs=float(np.percentile(levels, _NOISE_PERCENTILE)),

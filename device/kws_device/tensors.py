@@ -55,8 +55,8 @@ class Output:
 
     def __init__(self, detail: dict[str, Any], softmax: bool) -> None:
         """`detail` is what TFLite tells of the tensor; with `softmax` it holds logits."""
-        self.index: int = detail["index"]
         self._quantiser = Quantiser(detail)
+        self.index = self._quantiser.index
         self._softmax = softmax
         self._exponentials: NDArray[np.float64] | None = None
         if softmax and detail["dtype"] is np.int8:

@@ -129,6 +129,16 @@ def versions() -> dict[str, str]:
     return found
 
 
+def processor() -> str:
+    """The processor's name where the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown processor"
+
+
 def environment() -> str:
     """Platform, backend and every installed package, a line each."""
     import keras

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from kws_device import Manifest, audio_files, model_file
 from kws_device.engine import load_engine
+from kws_training import runs
 from kws_training.data.corpus import read_folder
 
 from ..checkout import demo
@@ -73,7 +74,7 @@ def speed(
         },
         "audio_s": seconds,
         "rounds": rounds,
-        "machine": _machine(),
+        "machine": f"{runs.processor()}, Python {platform.python_version()}",
     }
 
 
@@ -119,15 +120,3 @@ def _ours(manifest: Manifest, ms: dict[str, float]) -> dict[str, Any]:
             "frontend_speedup": round(ms["librosa"] / frontend, 2),
         }
     return figures
-
-
-def _machine() -> str:
-    """Processor and Python, as far as the system tells."""
-    processor = platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                processor = line.partition(":")[2].strip()
-                break
-    return f"{processor}, Python {platform.python_version()}"

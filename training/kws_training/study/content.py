@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
@@ -66,7 +65,7 @@ def content(groups: Groups, datasets: Sequence[Dataset]) -> dict[str, Any]:
     }
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{_processor()}, {platform.system()} {platform.machine()}",
+        "machine": f"{runs.processor()}, {platform.system()} {platform.machine()}",
         "versions": runs.versions(),
         "tables": tables,
         "claims": {variant: _claims(groups, variant) for variant in recipes.VARIANTS if variant in tables},
@@ -162,13 +161,3 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
         "splits": counts(dataset),
         "sources_in_two_splits": len(leaks(dataset)),
     }
-
-
-def _processor() -> str:
-    """The processor's name where the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or "unknown processor"
