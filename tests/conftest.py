@@ -66,9 +66,10 @@ def command() -> Command:
 
 
 SMALL = (
-    "model.stem=4", "model.planes=[4]", "model.channels=[8, 8]",
+    "model.stem=4", "model.planes=[4]", "model.channels=8", "model.blocks=1",
     "optimisation.batch_size=16", "epoch.least_windows=256",
-    "optimisation.learning_rate=0.01", "augmentation.fragment_share=0.0", "augmentation.mel_masks=0",
+    "optimisation.learning_rate=0.01", "augmentation.fragment_share=0.0",
+    "augmentation.speed=0.0", "augmentation.mel_masks=0",
 )  # fmt: skip
 """A network that learns our small trees of tones in seconds."""
 

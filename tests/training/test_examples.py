@@ -18,7 +18,9 @@ from kws_training.waveform.examples import Examples
 
 RECIPE = recipes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 0})
 LABELS = keyword_labels(RECIPE)
-PLAIN = dict.fromkeys(("shift_ms", "fragment_share", "neighbour_share", "gain_db"), 0.0)
+PLAIN = dict.fromkeys(
+    ("speed", "room_share", "shift_ms", "fragment_share", "neighbour_share", "gain_db"), 0.0
+)
 
 
 def with_augmentation(**values):

@@ -50,6 +50,7 @@ def _train_parser() -> ArgumentParser:
         "--cache", type=Path, metavar="DIR", help="of prepared features, for the study's recipes"
     )
     parser.add_argument("--from", dest="start_from", type=Path, metavar="RUN", help="start from its weights")
+    parser.add_argument("--teacher", type=Path, metavar="RUN", help="learn from its scores too, where given")
     return parser
 
 
@@ -131,6 +132,8 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
     if isinstance(recipe, StudyRecipe):
+        if options.teacher is not None:
+            raise InputError(f"--teacher: not for {recipe.name}, a recipe of the study; leave it out")
         from .study.train import train as train_study
 
         cache = options.cache or default_cache()
@@ -138,7 +141,7 @@ def main(argv: list[str] | None = None) -> int:
     else:
         from .waveform.train import train
 
-        path = train(recipe, folders, options.out, options.resume, options.start_from)
+        path = train(recipe, folders, options.out, options.resume, options.start_from, options.teacher)
     print(f"trained: {path}; next: kws-export {options.out} --out FOLDER", file=sys.stderr)
     return 0
 

@@ -56,7 +56,7 @@ class Corpus:
     noise: list[NDArray[np.float32]]
     """Background without a scene label."""
     negatives: list[NDArray[np.float32]]
-    """Continuous speech; in training only."""
+    """Continuous speech; in training and validation only."""
 
 
 def decode(paths: Sequence[Path], sample_rate_hz: int, what: str) -> list[NDArray[np.float32]]:
@@ -109,9 +109,10 @@ def load_corpus(
 ) -> Corpus:
     """One split of everything, in memory as float32 (about 64 kB per second of sound).
 
-    Negatives and the noise folder train only; validation hears scenes and its part of the
-    dataset's own background recordings. With `at_most`, an even cross-section of about so many
-    clips of each kind is read; `folds` is as in `read_dataset`.
+    The noise folder trains only; validation hears scenes and its part of the dataset's own
+    background recordings. Every fifth speaker of the negatives validates, the others train.
+    With `at_most`, an even cross-section of about so many clips of each kind is read; `folds` is as
+    in `read_dataset`.
 
     Raises:
         InputError: a folder or a split without audio.
@@ -128,7 +129,9 @@ def load_corpus(
         sounds = _section(read_dataset(folders.scenes, folds).split(split), at_most)
     if split == "train":
         noise += read_folder(folders.noise, sample_rate_hz, "noise")
-        negatives = read_folder(folders.negatives, sample_rate_hz, "negatives", at_most)
+    if split in ("train", "validation"):
+        paths = negatives_of(folders.negatives, split)
+        negatives = decode(_section(paths, at_most), sample_rate_hz, "negatives")
     return Corpus(
         read_recordings(words, [head_label(c.label, keywords) for c in words], sample_rate_hz, "speech"),
         read_recordings(sounds, [c.label for c in sounds], sample_rate_hz, "scenes"),
@@ -152,13 +155,30 @@ def read_folder(
     Raises:
         InputError: no such folder, or no audio in it.
     """
+    return decode(_section(_paths_below(folder), at_most), sample_rate_hz, what)
+
+
+def _paths_below(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; name one with recordings")
     if not (paths := audio_below(folder)):
         raise InputError(f"{folder}: no audio found; expected wav, flac or ogg files")
-    return decode(_section(paths, at_most), sample_rate_hz, what)
+    return paths
+
+
+def negatives_of(folder: Path | None, split: str) -> list[Path]:
+    """The recordings of continuous speech of a split: every fifth speaker validates, the others train.
+
+    The speaker is the file's name up to the first hyphen, as in LibriSpeech.
+
+    Raises:
+        InputError: no such folder, or no audio in it.
+    """
+    paths = _paths_below(folder)
+    held_out = set(sorted({path.stem.partition("-")[0] for path in paths})[4::5])
+    return [path for path in paths if (path.stem.partition("-")[0] in held_out) == (split == "validation")]
 
 
 def provenance(folders: Folders, recipe: AnyRecipe) -> list[tuple[str, str]]:

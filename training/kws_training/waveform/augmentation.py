@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
+
+_KNOTS = 6
+"""Points of a microphone's random response, evenly over the mel bands; straight lines between them."""
+_HIGHEST_LOW_CUT = 0.2
+_LOWEST_HIGH_CUT = 0.45
+"""Of the mel bands; beyond it there is nothing."""
+_SLOPE_DB = (2.0, 8.0)
+"""By which each band beyond a cut is weaker than the one before."""
+
+
+def faster(clip: NDArray[np.float32], by: float) -> NDArray[np.float32]:
+    """The clip played `by` times as fast, its pitch higher by as much; shape (n / by,)."""
+    return soxr.resample(clip, by, 1.0, quality="LQ")  # type: ignore[no-any-return]
 
 
 def shifted(window: NDArray[np.float32], by: int) -> NDArray[np.float32]:
@@ -43,3 +57,23 @@ def blanked(
             start = int(rng.integers(frames.shape[axis] - width + 1))
             stretch = slice(start, start + int(width))
             frames[(stretch, slice(None)) if axis == 0 else (slice(None), stretch)] = 0
+
+
+def other_microphone(
+    mels: int, rng: np.random.Generator, colour_db: float, narrow_share: float
+) -> NDArray[np.float32]:
+    """Gains of the mel bands of a random microphone, in dB, shape (mels,).
+
+    Args:
+        mels: number of bands.
+        rng: draws the response.
+        colour_db: standard deviation of the gains at the knots of a smooth response.
+        narrow_share: how often it hears no highs; and how often no lows.
+    """
+    bands = np.arange(mels)
+    gains = np.interp(bands, np.linspace(0, mels - 1, _KNOTS), rng.normal(0, colour_db, _KNOTS))
+    if rng.random() < narrow_share:
+        gains -= rng.uniform(*_SLOPE_DB) * np.maximum(bands - rng.uniform(_LOWEST_HIGH_CUT, 1) * mels, 0)
+    if rng.random() < narrow_share:
+        gains -= rng.uniform(*_SLOPE_DB) * np.maximum(rng.uniform(0, _HIGHEST_LOW_CUT) * mels - bands, 0)
+    return gains.astype(np.float32)

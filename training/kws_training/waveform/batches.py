@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from .augmentation import blanked
+from .augmentation import blanked, other_microphone
 from .examples import Examples
 from .recipe import Recipe
+from .teacher import Teacher
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -26,14 +27,16 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         normalisation: Normalisation,
         labels: dict[str, int],
         epoch: int,
+        teacher: Teacher | None = None,
     ) -> None:
-        """`labels` gives the number of labels by head."""
+        """`labels` gives the number of labels by head; `teacher` its share of the targets, if any."""
         super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
         self._examples = examples
         self._recipe = recipe
         self._normalisation = normalisation
         self._labels = labels
         self._epoch = epoch
+        self._teacher = teacher
         self._plan = examples.plan(np.random.default_rng([recipe.seed, epoch]))
 
     def __len__(self) -> int:
@@ -44,8 +47,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         size = self._recipe.optimisation.batch_size
         rng = np.random.default_rng([self._recipe.seed, self._epoch, index])
         sounds, targets = self._examples.draw(self._plan[index * size : (index + 1) * size], rng)
-        mels = self._normalisation.apply(self._examples.mels(sounds))
         change = self._recipe.augmentation
+        floor_db = self._recipe.front_end.floor_db
+        heard = self._examples.mels(sounds)
+        for frames in heard:
+            frames += other_microphone(frames.shape[1], rng, change.colour_db, change.narrow_share)
+            np.maximum(frames, floor_db, out=frames)
+        mels = self._normalisation.apply(heard)
         for frames in mels:
             blanked(
                 frames,
@@ -59,6 +67,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             KEYWORD_HEAD: _one_hot(targets.keyword, self._labels[KEYWORD_HEAD]),
             SCENE_HEAD: _one_hot(targets.scene, self._labels[SCENE_HEAD]),
         }
+        if self._teacher is not None:
+            share = np.float32(self._recipe.optimisation.teacher_share)
+            for head, scores in self._teacher.scores(heard).items():
+                wanted[head] += share * (scores - wanted[head])
         return mels, wanted, {KEYWORD_HEAD: targets.keyword_weight, SCENE_HEAD: targets.scene_weight}
 
 

@@ -12,8 +12,9 @@ from kws_device.front_end import log_mel
 from kws_device.manifest import SILENCE, UNKNOWN
 
 from ..data.corpus import Corpus, keyword_labels
+from ..data.rooms import in_room, room_response
 from ..data.windows import background_gain, centred, from_db, power, random_crop
-from .augmentation import shifted
+from .augmentation import faster, shifted
 from .recipe import Recipe
 
 # As a word enters or leaves the window it is seen cut: `no` without its beginning sounds like the end
@@ -27,6 +28,13 @@ _NEIGHBOUR_SHIFT = (0.65, 0.95)
 _ALONE_GAIN_DB = (-15.0, 10.0)
 _NOTHING_SHARE = 0.1
 _NOTHING_DBFS = (-100.0, -60.0)
+# A piece of running speech that is as long as a word, faded so that its cuts are not heard as clicks.
+_PIECE_S = (0.25, 0.8)
+_FADE_S = 0.02
+_ROOMS_STREAM = 1 << 31
+"""Of random numbers; the epochs' start at 0."""
+_ROOMS = 512
+"""Enough that no word is learned by its room; a response costs more to draw than to use."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +65,18 @@ class Examples:
         self._recipe = recipe
         self._length = recipe.front_end.clip_samples
         self._labels = keyword_labels(recipe)
-        self._clips = np.stack([centred(item.samples, self._length) for item in corpus.speech])
-        self._powers = np.array([power(item.samples) for item in corpus.speech])
-        self._extents = [_extent(clip) for clip in self._clips]
-        self._keyword = np.array([self._labels.index(item.label) for item in corpus.speech])
+        speech = [item for item in corpus.speech if item.clip.label not in recipe.left_out]
+        self._clips = [item.samples for item in speech]
+        rooms = np.random.default_rng([recipe.seed, _ROOMS_STREAM])
+        self._rooms = [room_response(recipe.front_end.sample_rate_hz, rooms) for _ in range(_ROOMS)]
+        self._keyword = np.array([self._labels.index(item.label) for item in speech])
         self._scenes = [item.samples for item in corpus.scenes]
         self.scene_labels = sorted({item.label for item in corpus.scenes})
         self._scene = np.array([self.scene_labels.index(item.label) for item in corpus.scenes])
         self._noise = corpus.noise
         self._negatives = corpus.negatives
 
-        words = np.array([item.clip.label for item in corpus.speech])
+        words = np.array([item.clip.label for item in speech])
         unknown = np.flatnonzero(self._keyword == self._labels.index(UNKNOWN))
         self._spoken = np.flatnonzero(self._keyword < len(recipe.keywords))
         self._unknown = unknown
@@ -115,20 +124,30 @@ class Examples:
                 sounds[i], scene[i], scene_weight[i] = self._alone(rng)
             else:
                 if index == -2:
-                    speech, keyword[i] = self._running_speech(rng), self._labels.index(UNKNOWN)
-                    speech_power = power(speech)
+                    speech, speech_power = self._running_speech(rng)
+                    keyword[i] = self._labels.index(UNKNOWN)
                 else:
-                    speech, keyword[i], keyword_weight[i] = self._word(int(index), rng)
-                    speech_power = float(self._powers[index])
+                    speech, speech_power, keyword[i], keyword_weight[i] = self._word(int(index), rng)
                 sounds[i], scene[i], scene_weight[i] = self._over_background(speech, speech_power, rng)
             sounds[i] *= np.sqrt(from_db(rng.uniform(-change.gain_db, change.gain_db)))
         return sounds, Targets(keyword, keyword_weight, scene, scene_weight)
 
-    def _word(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], int, float]:
+    def _said_otherwise(self, clip: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        """As another speaker might have said it elsewhere; another length if the speed is another."""
         change = self._recipe.augmentation
-        clip, label, weight = self._clips[index], int(self._keyword[index]), 1.0
+        if change.speed:
+            clip = faster(clip, float(np.exp(rng.uniform(-1, 1) * np.log1p(change.speed))))
+        if rng.random() < change.room_share:
+            clip = in_room(clip, self._rooms[rng.integers(len(self._rooms))])
+        return clip
+
+    def _word(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], float, int, float]:
+        """A word somewhere in the window, its power, its label, and what the window counts."""
+        change = self._recipe.augmentation
+        said = self._said_otherwise(self._clips[index], rng)
+        clip, label, weight = centred(said, self._length), int(self._keyword[index]), 1.0
         if rng.random() < change.fragment_share:
-            first, last = self._extents[index]
+            first, last = _extent(clip)
             lost = rng.uniform(_LOST_IS_WORD, 1.0)
             cut = int(lost * (last - first))
             moved = shifted(clip, -(first + cut) if rng.random() < 0.5 else self._length - last + cut)
@@ -141,13 +160,25 @@ class Examples:
             moved = shifted(clip, int(rng.uniform(-reach, reach)))
         if rng.random() < change.neighbour_share:
             by = rng.choice((-1, 1)) * rng.uniform(*_NEIGHBOUR_SHIFT) * self._length
-            moved = moved + shifted(self._clips[rng.integers(len(self._clips))], int(by))
-        return moved, label, weight
+            neighbour = centred(self._clips[rng.integers(len(self._clips))], self._length)
+            moved = moved + shifted(neighbour, int(by))
+        return moved, power(said), label, weight
 
-    def _running_speech(self, rng: np.random.Generator) -> NDArray[np.float32]:
+    def _running_speech(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], float]:
+        """A window of continuous speech, or one piece of it somewhere in silence; and its power."""
         recording = self._negatives[rng.integers(len(self._negatives))]
-        crop = random_crop(recording, self._length, rng)
-        return np.zeros(self._length, dtype=np.float32) if crop is None else crop
+        rate = self._recipe.front_end.sample_rate_hz
+        piece = rng.random() < self._recipe.epoch.pieces_share
+        length = int(rng.uniform(*_PIECE_S) * rate) if piece else self._length
+        crop = random_crop(recording, length, rng)
+        if crop is None:
+            return np.zeros(self._length, dtype=np.float32), 0.0
+        if not piece:
+            return crop, power(crop)
+        fade = np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / (_FADE_S * rate))
+        said = self._said_otherwise(crop * fade.astype(np.float32), rng)
+        reach = max(self._length - len(said), 0) / 2
+        return shifted(centred(said, self._length), int(rng.uniform(-reach, reach))), power(said)
 
     def _background(self, rng: np.random.Generator) -> tuple[NDArray[np.float32] | None, int | None]:
         """A crop and its scene, None for noise; no crop where only silence was found."""

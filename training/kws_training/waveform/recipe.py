@@ -16,9 +16,12 @@ class ModelConfig:
     stem: int
     """Filters of the first convolution, over time and frequency."""
     planes: tuple[int, ...]
-    """Filters of each residual block over time and frequency; each halves the bands."""
-    channels: tuple[int, ...]
-    """Channels of each residual block over time; all but the first halve the frames."""
+    """Filters of each residual block over time and frequency; each halves the bands, and all but the
+    first the frames."""
+    channels: int
+    """Channels of the convolutions over time."""
+    blocks: int
+    """Residual blocks over time, of two separable convolutions each."""
     kernel: int
     """Frames that a convolution over time sees."""
     dropout: float
@@ -35,6 +38,8 @@ class EpochConfig:
     """Other words, rare ones drawn more often than they were recorded (by the root of their count)."""
     negatives_share: float
     """Windows of continuous speech, as `_unknown_`; zero without such a folder."""
+    pieces_share: float
+    """Share of those that hold one piece as long as a word, with silence around it."""
     silence_share: float
     """Background alone, or next to nothing, as `_silence_`."""
 
@@ -49,6 +54,10 @@ class EpochConfig:
 class AugmentationConfig:
     """What happens to a training window, in this order."""
 
+    speed: float
+    """Speech is played faster or slower by up to this share, its pitch with it: other speakers."""
+    room_share: float
+    """Share of the speech that is heard in a room with an echo, a random one each time."""
     shift_ms: float
     """A clip is moved by up to so much either way."""
     fragment_share: float
@@ -67,6 +76,10 @@ class AugmentationConfig:
     """Up to this ratio a scene counts as audible and trains its head."""
     gain_db: float
     """The sum is made louder or softer by up to so much."""
+    colour_db: float
+    """Standard deviation of the gains, smooth over the bands, of another microphone."""
+    narrow_share: float
+    """Share of windows from a microphone that hears no highs, or no lows."""
     time_masks: int
     """Number of stretches of frames that are blanked."""
     time_mask_frames: int
@@ -95,6 +108,8 @@ class OptimisationConfig:
     """Share of each keyword target spread over all labels."""
     scene_loss_weight: float
     """Weight of the scene head's loss beside the keyword head's."""
+    teacher_share: float
+    """Share of each target that a teacher says, where one is given (`--teacher`)."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that train nothing."""
@@ -118,6 +133,8 @@ class Recipe:
     """Of the weights, the windows and their order."""
     keywords: tuple[str, ...]
     """Words that become events; all other words are `_unknown_`."""
+    left_out: tuple[str, ...]
+    """Words whose clips train nothing, so that words never heard can be measured with them."""
     front_end: MelConfig
     model: ModelConfig
     epoch: EpochConfig

@@ -34,7 +34,12 @@ _VALIDATION_SNR_DB = 5.0
 
 
 def train(
-    recipe: Recipe, folders: Folders, out: Path, resume: bool = False, start_from: Path | None = None
+    recipe: Recipe,
+    folders: Folders,
+    out: Path,
+    resume: bool = False,
+    start_from: Path | None = None,
+    teacher: Path | None = None,
 ) -> Path:
     """Train a recipe; the run's folder gets the recipe, the model, history, metrics and plots.
 
@@ -44,6 +49,7 @@ def train(
         out: the run's folder; must not hold another run unless resumed.
         resume: go on after the last finished epoch of the run in `out`.
         start_from: a run whose weights to start from, where names and shapes agree.
+        teacher: a run whose scores are a share of the targets.
 
     Returns:
         the path of the best model.
@@ -76,11 +82,13 @@ def train(
     from ..evaluation.judging import validation_arrays
     from ..fitting import Plan, fit
     from .batches import Batches
+    from .teacher import Teacher
 
+    knows = None if teacher is None else Teacher(teacher, manifest)
     keras.utils.set_random_seed(recipe.seed)
 
     def batches(epoch: int) -> Batches:
-        return Batches(examples, recipe, manifest.normalisation, sizes, epoch)
+        return Batches(examples, recipe, manifest.normalisation, sizes, epoch, knows)
 
     mixed = {"scenes": scene_backgrounds(validation_corpus)}
     checks = evaluation_sets(held_out, mixed, [_VALIDATION_SNR_DB], front_end.clip_samples, recipe.seed)
