@@ -13,7 +13,7 @@ from kws_training import recipes
 from kws_training.data.corpus import Corpus, Folders, Recording, keyword_labels, load_corpus
 from kws_training.data.layouts import Clip
 from kws_training.data.windows import level_dbfs
-from kws_training.waveform.augmentation import blanked, shifted
+from kws_training.waveform.augmentation import blanked, faster, other_microphone, shifted
 from kws_training.waveform.examples import Examples
 
 RECIPE = recipes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 0})
@@ -58,6 +58,39 @@ def test_negatives_take_their_share_where_they_are_given(corpus):
     running = replace(corpus, negatives=[np.ones(50000, dtype=np.float32) * 0.1])
     plan = Examples(running, RECIPE).plan(np.random.default_rng(0))
     assert (plan == -2).mean() == pytest.approx(RECIPE.epoch.negatives_share, abs=0.02)
+
+
+def test_words_that_are_left_out_train_nothing_not_even_as_neighbours(corpus):
+    alone = replace(corpus, speech=[item for item in corpus.speech if item.clip.label in ("yes", "no")])
+    without = replace(RECIPE, left_out=("bed", "cat", "two"))
+    assert {item.clip.label for item in corpus.speech} - {"yes", "no", *without.left_out} == set()
+    plan = Examples(alone, without).plan(np.random.default_rng(0))
+    assert np.array_equal(Examples(corpus, without).plan(np.random.default_rng(0)), plan)
+    sounds, _ = Examples(corpus, without).draw(plan, np.random.default_rng(1))
+    assert np.array_equal(sounds, Examples(alone, without).draw(plan, np.random.default_rng(1))[0])
+
+
+def test_a_piece_of_running_speech_stands_alone_in_the_window_as_a_word_does(corpus):
+    still = with_augmentation(clean_share=1.0, **PLAIN)
+    pieces = replace(still, epoch=replace(still.epoch, pieces_share=1.0))
+    running = replace(corpus, negatives=[np.full(50000, 0.1, dtype=np.float32)])
+    sounds, targets = Examples(running, pieces).draw(np.full(50, -2), np.random.default_rng(0))
+    lengths_s = (sounds != 0).sum(axis=1) / 16000
+    assert lengths_s.min() > 0.2
+    assert lengths_s.max() < 0.85
+    assert {LABELS[label] for label in targets.keyword} == {"_unknown_"}
+
+
+def test_a_word_in_a_room_is_still_the_word_and_as_loud_as_before(corpus):
+    dry = with_augmentation(clean_share=1.0, **PLAIN)
+    wet = with_augmentation(clean_share=1.0, **{**PLAIN, "room_share": 1.0})
+    plan = np.array([i for i, r in enumerate(corpus.speech) if r.label == "yes"][:10])
+    one, _ = Examples(corpus, dry).draw(plan, np.random.default_rng(0))
+    other, targets = Examples(corpus, wet).draw(plan, np.random.default_rng(0))
+    assert {LABELS[label] for label in targets.keyword} == {"yes"}
+    assert not np.allclose(one, other, atol=1e-3)
+    for before, after in zip(one, other, strict=True):
+        assert level_dbfs(after) == pytest.approx(level_dbfs(before), abs=0.1)
 
 
 def test_the_same_generator_draws_the_same_windows(corpus):
@@ -155,3 +188,24 @@ def test_masks_blank_whole_frames_and_bands_and_no_more_than_allowed():
         assert blank_frames <= 24
         assert blank_bands <= 10
         assert (frames == 0).sum() == blank_frames * 40 + blank_bands * 98 - blank_frames * blank_bands
+
+
+@pytest.mark.parametrize("by", [0.85, 1.0, 1.2])
+def test_faster_is_shorter_and_higher_by_as_much(by):
+    clip = np.sin(2 * np.pi * 500 * np.arange(16000) / 16000).astype(np.float32)
+    played = faster(clip, by)
+    assert len(played) == pytest.approx(16000 / by, abs=2)
+    spectrum = np.abs(np.fft.rfft(played * np.hanning(len(played))))
+    assert spectrum.argmax() * 16000 / len(played) == pytest.approx(500 * by, abs=2)
+
+
+def test_another_microphone_is_smooth_over_the_bands_and_a_narrow_one_lacks_an_end():
+    for seed in range(50):
+        smooth = other_microphone(40, np.random.default_rng(seed), 3.0, 0.0)
+        assert np.abs(np.diff(smooth, 2)).max() < 5
+        assert np.abs(smooth).max() < 15
+        narrow = other_microphone(40, np.random.default_rng(seed), 0.0, 1.0)
+        assert narrow.max() == 0
+        assert min(narrow[0], narrow[-1]) < -2
+        assert (narrow[8:18] == 0).all()
+    assert not other_microphone(40, np.random.default_rng(0), 0.0, 0.0).any()

@@ -88,6 +88,29 @@ def test_weights_of_another_run_can_be_the_start(trained, command, tmp_path):
     assert float(history(tmp_path / "run")[0]["loss"]) < float(history(trained.run)[0]["loss"]) / 1.5
 
 
+def test_a_teacher_is_listened_to_and_remembered(trained, command, tmp_path):
+    taught = [*trained.arguments, "--epochs", "1", "--teacher", trained.run, "--out"]
+    assert command(*taught, tmp_path / "taught").returncode == 0
+    alone = command(*trained.arguments, "--epochs", "1", "--out", tmp_path / "alone")
+    assert alone.returncode == 0
+    loss = [float(history(tmp_path / name)[0]["loss"]) for name in ("taught", "alone")]
+    assert loss[0] != loss[1]
+    assert json.loads((tmp_path / "taught" / "teacher.json").read_text())["run"] == trained.run.name
+    assert not (tmp_path / "alone" / "teacher.json").exists()
+    forgotten = command(*trained.arguments, "--epochs", "1", "--resume", "--out", tmp_path / "taught")
+    one_line_refusal(forgotten, "another teacher")
+
+
+def test_a_teacher_that_hears_or_says_something_else_is_refused(trained, command, tmp_path):
+    for change, words in (
+        (("--keywords", "yes,two"), "other labels"),
+        (("--set", "front_end.mels=32"), "another front end"),
+    ):
+        result = command(*trained.arguments, *change, "--teacher", trained.run, "--out", tmp_path / "run")
+        one_line_refusal(result, words)
+        assert not (tmp_path / "run").exists()
+
+
 def test_a_run_can_be_evaluated_on_the_test_split(trained, command):
     arguments = ("--speech", trained.speech, "--scenes", trained.scenes)
     result = command("kws-train", "evaluate", trained.run, *arguments, "--split", "test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import platform
@@ -31,6 +32,7 @@ FOLDERS = "folders.json"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
 SCENE_NORMALISATION = "scene_normalisation.json"
+TEACHER = "teacher.json"
 
 
 def check_folder(out: Path, recipe: AnyRecipe, resume: bool) -> None:
@@ -42,6 +44,24 @@ def check_folder(out: Path, recipe: AnyRecipe, resume: bool) -> None:
             raise InputError(f"{out}: its run has another recipe; give the same options or another --out")
     elif any((out / name).exists() for name in (MODEL, CHECKPOINT)):
         raise InputError(f"{out}: holds a run already; give --resume or another --out")
+
+
+def check_teacher(out: Path, teacher: Path | None) -> None:
+    """Raises InputError where a run that is to be resumed learned from another teacher, or from none."""
+    before = (out / TEACHER).read_text(encoding="utf-8") if (out / TEACHER).is_file() else None
+    if before != (None if teacher is None else _teacher(teacher)):
+        raise InputError(f"{out}: its run had another teacher; give the same --teacher or another --out")
+
+
+def remember_teacher(out: Path, teacher: Path | None) -> None:
+    """Write down which model a run learns from, for whoever resumes or repeats it."""
+    if teacher is not None:
+        atomic.write_text(out / TEACHER, _teacher(teacher))
+
+
+def _teacher(run: Path) -> str:
+    digest = hashlib.sha256((run / MODEL).read_bytes()).hexdigest()
+    return json.dumps({"run": run.name, "model_sha256": digest}, indent=1) + "\n"
 
 
 def begin(out: Path, recipe: AnyRecipe, folders: Folders, manifest: Manifest) -> None:

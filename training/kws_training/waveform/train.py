@@ -85,6 +85,8 @@ def train(
     from .teacher import Teacher
 
     knows = None if teacher is None else Teacher(teacher, manifest)
+    if resume:
+        runs.check_teacher(out, teacher)
     keras.utils.set_random_seed(recipe.seed)
 
     def batches(epoch: int) -> Batches:
@@ -99,6 +101,7 @@ def train(
         if start_from is not None and not resume:
             take_weights(model, start_from, manifest, whole=False)
         runs.begin(out, recipe, folders, manifest)
+        runs.remember_teacher(out, teacher)
         validation = divisible(validation, devices)
         plan = Plan(recipe.optimisation.epochs, recipe.seed, batches, validation, KEYWORD_HEAD)
         rows = fit(model, plan, out, resume)
