@@ -77,6 +77,10 @@ def _add_stream(commands: Any) -> None:
         metavar="FILE",
         help="and into files of the same model",
     )
+    stream.add_argument("--playback", action="store_true", help="over a loudspeaker into a microphone")
+    stream.add_argument("--speaker", metavar="NAME", help="loudspeaker, by its name or a part of it")
+    stream.add_argument("--device", metavar="NAME", help="microphone, by its name or a part of it")
+    stream.add_argument("--channel", type=int, metavar="N", help="of the microphone, from 1")
 
 
 def _add_speed(commands: Any) -> None:
@@ -163,7 +167,10 @@ def _stream(options: argparse.Namespace) -> int:
         _check_range("--tune", options.tune, 0, 3600)
     elif options.tune_also:
         raise InputError("--tune-also: nothing is tuned; give --tune FA_PER_HOUR")
+    if not options.playback and (options.speaker, options.device, options.channel) != (None, None, None):
+        raise InputError("--speaker, --device and --channel are for --playback; give it, too")
 
+    from .playback.room import Room
     from .stream.measure import Plan, Tuning, stream
 
     plan = Plan(
@@ -177,7 +184,8 @@ def _stream(options: argparse.Namespace) -> int:
         options.passes,
     )
     tuning = None if options.tune is None else Tuning(options.tune, options.tune_also)
-    _show(lines.stream(stream(options.model, plan, options.out, tuning)))
+    room = Room(options.speaker, options.device, options.channel) if options.playback else None
+    _show(lines.stream(stream(options.model, plan, options.out, tuning, room)))
     return 0
 
 

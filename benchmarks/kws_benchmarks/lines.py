@@ -25,6 +25,8 @@ def robustness(report: dict[str, Any]) -> list[str]:
 def stream(report: dict[str, Any]) -> list[str]:
     """All words, then each, then what the figures rest on."""
     text = [f"{_model(report)}, {report['split']} split, {report['hours']:.2f} h of speech and noise"]
+    if report["played"] is not None:
+        text.append(f"played and recorded: {report['played']}")
     if report["tuned_to"] is not None:
         text.append(f"thresholds tuned to {report['tuned_to']:g} false accepts an hour")
         if "tuned_from" in report and report["tuned_to"] * report["hours"] < 1:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from kws_device import Manifest, Spotter, atomic, model_file
@@ -18,6 +16,7 @@ from kws_training.data.corpus import Recording, read_recordings
 from kws_training.data.layouts import read_dataset
 from kws_training.data.windows import centred, power
 
+from ..playback.room import Room
 from .background import NOISE, SPEECH, Background, background
 from .compose import PITCH_S, Segment, compose
 from .judge import Verdict, counts, false_events, in_passages, judge, latency_ms, on_words, together
@@ -25,9 +24,6 @@ from .thresholds import best_thresholds, check_writable, curve, sweep, tuned
 from .trace import Trace, listen, replay
 
 REPORT = "stream.json"
-
-Play = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Sound, shape (n,), mono at the model's rate, to what a microphone heard of it, shape (n,)."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ class Tuning:
 
 
 def stream(
-    model: str | Path | None, plan: Plan, out: Path, tuning: Tuning | None = None, play: Play | None = None
+    model: str | Path | None, plan: Plan, out: Path, tuning: Tuning | None = None, room: Room | None = None
 ) -> dict[str, Any]:
     """Let a model listen to a stream; choose and write its thresholds, if wanted.
 
@@ -74,7 +70,7 @@ def stream(
         plan: of the stream.
         out: gets stream.json.
         tuning: changes the model's file; the report is that of the tuned model.
-        play: lets the stream sound in a room; None: straight from the files.
+        room: where the stream is played and recorded again; None: straight from the files.
 
     Returns:
         the content of stream.json.
@@ -94,8 +90,8 @@ def stream(
     words = _words(plan, manifest)
     passages = bed.passages * plan.passes
     segments: Iterable[Segment] = compose(passages, words, plan.snr_db, rate, plan.seed, plan.pitch_s)
-    if play is not None:
-        segments = _played(segments, play)
+    if room is not None:
+        segments = _played(segments, room, rate)
     trace = listen(spotter, tqdm(segments, "listening", len(passages), unit="recording", leave=False))
     if words and not trace.script.targets:
         raise InputError(f"{plan.negatives}: no place for a word in it; give longer recordings")
@@ -112,7 +108,7 @@ def stream(
         "hash": manifest.hash,
         **({"tuned_from": trace.manifest.hash} if tuning else {}),
         "tuned_to": manifest.decoder.false_accepts_per_hour,
-        **_conditions(plan, bed, play),
+        **_conditions(plan, bed, room),
         **_figures(trace, verdicts, manifest),
         "curve": curve(swept, trace.script.hours()),
     }
@@ -137,9 +133,9 @@ def _words(plan: Plan, manifest: Manifest) -> list[Recording]:
     return [word for word in cut if power(word.samples) > 0]
 
 
-def _played(segments: Iterable[Segment], play: Play) -> Iterator[Segment]:
+def _played(segments: Iterable[Segment], room: Room, sample_rate_hz: int) -> Iterator[Segment]:
     for segment in segments:
-        yield replace(segment, samples=play(segment.samples))
+        yield replace(segment, samples=room.play(segment.samples, sample_rate_hz))
 
 
 def _write(path: Path, thresholds: dict[str, float], false_accepts_per_hour: float) -> Manifest:
@@ -148,14 +144,14 @@ def _write(path: Path, thresholds: dict[str, float], false_accepts_per_hour: flo
     return model_file.write(path, file.model, manifest).manifest
 
 
-def _conditions(plan: Plan, bed: Background, play: Play | None) -> dict[str, Any]:
+def _conditions(plan: Plan, bed: Background, room: Room | None) -> dict[str, Any]:
     return {
         "split": plan.split,
         "snr_db": plan.snr_db if plan.speech is not None else None,
         "seed": plan.seed,
         "pitch_s": plan.pitch_s,
         "passes": plan.passes,
-        "played": play is not None,
+        "played": room.name if room is not None else None,
         "transcribed": bed.transcribed,
         "left_out_without_transcript": [path.name for path in bed.left_out],
     }
