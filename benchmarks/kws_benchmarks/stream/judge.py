@@ -11,7 +11,7 @@ import numpy as np
 
 from kws_device.events import Event
 
-from .background import Passage
+from .background import NOISE, SPEECH, Passage
 from .compose import Target
 
 _GRACE_S = 0.75
@@ -99,7 +99,35 @@ def together(verdicts: Sequence[Verdict]) -> Verdict:
     )
 
 
-def in_passages(verdict: Verdict, script: Script, kind: str) -> Verdict:
+def counts(verdict: Verdict, hours: float) -> dict[str, Any]:
+    """The figures of a verdict as reports have them.
+
+    Returns:
+        {"targets", "hits", "misses", "miss_rate", "false_accepts", "false_accepts_per_hour", "masked"};
+        `miss_rate` is null without targets.
+    """
+    targets = len(verdict.hits) + len(verdict.misses)
+    return {
+        "targets": targets,
+        "hits": len(verdict.hits),
+        "misses": len(verdict.misses),
+        "miss_rate": round(len(verdict.misses) / targets, 5) if targets else None,
+        "false_accepts": len(verdict.false),
+        "false_accepts_per_hour": round(len(verdict.false) / hours, 3),
+        "masked": len(verdict.masked),
+    }
+
+
+def by_passage(verdict: Verdict, script: Script) -> dict[str, dict[str, Any]]:
+    """The same apart for speech and for noise: {kind: {"hours", and what `counts` returns}}."""
+    return {
+        kind: {"hours": round(hours, 5), **counts(_in_passages(verdict, script, kind), hours)}
+        for kind in (SPEECH, NOISE)
+        if (hours := script.hours(kind))
+    }
+
+
+def _in_passages(verdict: Verdict, script: Script, kind: str) -> Verdict:
     """The part of a verdict that belongs to passages of a kind, by where windows and clips end."""
 
     def there(item: Event | Target) -> bool:
@@ -111,25 +139,6 @@ def in_passages(verdict: Verdict, script: Script, kind: str) -> Verdict:
         tuple(filter(there, verdict.false)),
         tuple(filter(there, verdict.masked)),
     )
-
-
-def counts(verdict: Verdict, hours: float) -> dict[str, Any]:
-    """The figures of a verdict as reports have them.
-
-    Returns:
-        {"targets", "hits", "misses", "miss_rate", "false_accepts", "false_accepts_per_hour", "masked"};
-        rates are null without targets and without hours.
-    """
-    targets = len(verdict.hits) + len(verdict.misses)
-    return {
-        "targets": targets,
-        "hits": len(verdict.hits),
-        "misses": len(verdict.misses),
-        "miss_rate": round(len(verdict.misses) / targets, 5) if targets else None,
-        "false_accepts": len(verdict.false),
-        "false_accepts_per_hour": round(len(verdict.false) / hours, 3) if hours else None,
-        "masked": len(verdict.masked),
-    }
 
 
 def latency_ms(verdict: Verdict) -> dict[str, float | None]:

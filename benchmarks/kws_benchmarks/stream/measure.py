@@ -17,9 +17,9 @@ from kws_training.data.layouts import read_dataset
 from kws_training.data.windows import centred, power
 
 from ..playback.room import Room
-from .background import NOISE, SPEECH, Background, background
+from .background import Background, background
 from .compose import PITCH_S, Segment, compose
-from .judge import Verdict, counts, false_events, in_passages, judge, latency_ms, on_words, together
+from .judge import Verdict, by_passage, counts, false_events, judge, latency_ms, on_words, together
 from .thresholds import best_thresholds, check_writable, curve, sweep, tuned
 from .trace import Trace, listen, replay
 
@@ -110,7 +110,7 @@ def stream(
         "tuned_to": manifest.decoder.false_accepts_per_hour,
         **_conditions(plan, bed, room),
         **_figures(trace, verdicts, manifest),
-        "curve": curve(swept, trace.script.hours()),
+        "curve": curve(swept, trace.script),
     }
     atomic.write_text(out / REPORT, json.dumps(report, indent=1) + "\n")
     return report
@@ -164,14 +164,7 @@ def _figures(trace: Trace, verdicts: dict[str, Verdict], manifest: Manifest) -> 
         **counts(whole, script.hours()),
         "false_accepts_on_words": on_words(whole, script),
         "latency_ms": latency_ms(whole),
-        "over": {
-            kind: {
-                "hours": round(script.hours(kind), 5),
-                **counts(in_passages(whole, script, kind), script.hours(kind)),
-            }
-            for kind in (SPEECH, NOISE)
-            if script.hours(kind)
-        },
+        "over": by_passage(whole, script),
         "false_events": false_events(whole, script),
         "per_keyword": {
             keyword: {

@@ -8,16 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from kws_device import Manifest, model_file
 from kws_device.errors import InputError
 
-from .judge import Verdict, counts, judge, together
+from .judge import Script, Verdict, by_passage, counts, judge, together
 from .trace import Trace, at_thresholds, replay
 
-_GRID = np.concatenate([np.arange(5, 50, 5), np.arange(50, 100), [99.3, 99.6, 99.8, 99.9, 100]]) / 100
+_GRID = (*(n / 100 for n in (*range(5, 50, 5), *range(50, 100))), 0.993, 0.996, 0.998, 0.999, 1.0)
 """Finer where models are sure; at 1, which no score exceeds, a keyword is never reported."""
 _LEAST_TUNED = 0.5
 """An hour without a false accept does not make a score of a half trustworthy."""
@@ -34,17 +33,19 @@ def sweep(trace: Trace) -> Sweep:
     """
     own = trace.manifest.decoder.thresholds
     found: Sweep = {}
-    for p in tqdm(sorted({round(float(p), 4) for p in (*_GRID, *own.values())}), "thresholds", leave=False):
+    for p in tqdm(sorted({*_GRID, *own.values()}), "thresholds", leave=False):
         events = replay(trace, at_thresholds(trace.manifest, dict.fromkeys(own, p)))
         found[p] = {keyword: judge(events, trace.script, keyword) for keyword in own}
     return found
 
 
-def curve(swept: Sweep, hours: float) -> list[dict[str, Any]]:
-    """The trade-off, a point for each threshold: {"threshold", and what `counts` returns}."""
-    return [
-        {"threshold": p, **counts(together(list(verdicts.values())), hours)} for p, verdicts in swept.items()
-    ]
+def curve(swept: Sweep, script: Script) -> list[dict[str, Any]]:
+    """The trade-off, a point for each threshold: {"threshold", what `counts` returns, "over": by passage}."""
+    points = []
+    for p, verdicts in swept.items():
+        whole = together(list(verdicts.values()))
+        points.append({"threshold": p, **counts(whole, script.hours()), "over": by_passage(whole, script)})
+    return points
 
 
 def best_thresholds(swept: Sweep, hours: float, false_accepts_per_hour: float) -> dict[str, float]:
