@@ -1,4 +1,4 @@
-"""PortAudio (sounddevice), imported only here and only when a microphone is used.
+"""PortAudio (sounddevice), imported only here and only when a microphone or a loudspeaker is used.
 
 Whatever may hang in it when a device stalls, opening, closing, starting anew, runs in threads that
 nobody waits for without a limit.
