@@ -16,13 +16,15 @@ CONFIGURATION = """
 </usr/share/alsa/alsa.conf>
 pcm.virtmic {{ type pulse server "unix:{0}/native" device "mic" hint {{ show on description "virtual" }} }}
 pcm.!default {{ type pulse server "unix:{0}/native" device "mic" }}
+pcm.virtspeaker {{ type pulse server "unix:{0}/native" device "virtmic"
+                   hint {{ show on description "heard by virtmic" }} }}
 pcm.playedmic {{ type file slave.pcm "virtmic" file "/dev/null" infile "{0}/in.raw" format "raw"
                  hint {{ show on description "a file heard in real time" }} }}
 """
 
 
 class VirtualCard:
-    """Two microphones: `virtmic` hears silence, `playedmic` a recording in real time."""
+    """Two microphones: `virtmic` hears what `virtspeaker` plays, `playedmic` a recording in real time."""
 
     def __init__(self, folder: Path, rate_hz: int, played: np.ndarray) -> None:
         """`played` is int16, shape (n,), at `rate_hz`."""

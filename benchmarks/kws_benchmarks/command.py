@@ -19,7 +19,7 @@ from . import lines
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="kws-bench", description="Measure a model through the device's own path.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_robustness, _add_speed, _add_pi, _add_soak):
+    for add in (_add_robustness, _add_stream, _add_speed, _add_pi, _add_soak):
         add(commands)
     for command in commands.choices.values():
         command.add_argument("--model", metavar="FILE|NAME", help="instead of the shipped one")
@@ -45,6 +45,42 @@ def _add_robustness(commands: Any) -> None:
         metavar="SET=ACCURACY",
         help="exit 1 where a figure falls short, for example clean=.95 snr10=.93 scene-clean=.7",
     )
+
+
+def _add_stream(commands: Any) -> None:
+    stream = commands.add_parser(
+        "stream",
+        help="words in long continuous speech and noise: misses, false accepts an hour, latency",
+        description="Words at known times in continuous speech and noise, through the device's own path.",
+    )
+    stream.set_defaults(run=_stream)
+    stream.add_argument("--speech", type=Path, metavar="DIR", help="words; without, only false accepts count")
+    stream.add_argument("--negatives", type=Path, metavar="DIR", required=True, help="continuous speech")
+    stream.add_argument("--noise", type=Path, metavar="DIR", help="heard behind it")
+    stream.add_argument("--snr", type=float, default=10.0, metavar="DB", help="of words over the rest (10)")
+    stream.add_argument("--split", choices=("validation", "test", "all"), required=True)
+    stream.add_argument("--out", type=Path, metavar="DIR", required=True)
+    stream.add_argument("--seed", type=int, default=1, metavar="N", help="of the words' order and places (1)")
+    stream.add_argument("--pitch", type=float, default=6.0, metavar="S", help="mean time between words (6)")
+    stream.add_argument("--passes", type=int, default=1, metavar="N", help="all again with other words (1)")
+    stream.add_argument(
+        "--tune",
+        type=float,
+        metavar="FA_PER_HOUR",
+        help="write the best thresholds for it into the model file",
+    )
+    stream.add_argument(
+        "--tune-also",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="and into files of the same model",
+    )
+    stream.add_argument("--playback", action="store_true", help="over a loudspeaker into a microphone")
+    stream.add_argument("--speaker", metavar="NAME", help="loudspeaker, by its name or a part of it")
+    stream.add_argument("--device", metavar="NAME", help="microphone, by its name or a part of it")
+    stream.add_argument("--channel", type=int, metavar="N", help="of the microphone, from 1")
 
 
 def _add_speed(commands: Any) -> None:
@@ -121,6 +157,41 @@ def _requirements(texts: list[str]) -> dict[str, float]:
         except ValueError:
             raise InputError(f"--require {text}: write SET=ACCURACY, for example snr10=.93") from None
     return requirements
+
+
+def _stream(options: argparse.Namespace) -> int:
+    _check_range("--snr", options.snr, -60, 60)
+    _check_range("--pitch", options.pitch, 1, 3600)
+    _check_range("--passes", options.passes, 1, 1000)
+    if options.tune is not None:
+        _check_range("--tune", options.tune, 0, 3600)
+    elif options.tune_also:
+        raise InputError("--tune-also: nothing is tuned; give --tune FA_PER_HOUR")
+    if not options.playback and (options.speaker, options.device, options.channel) != (None, None, None):
+        raise InputError("--speaker, --device and --channel are for --playback; give it, too")
+
+    from .playback.room import Room
+    from .stream.measure import Plan, Tuning, stream
+
+    plan = Plan(
+        options.speech,
+        options.negatives,
+        options.noise,
+        options.split,
+        options.snr,
+        options.seed,
+        options.pitch,
+        options.passes,
+    )
+    tuning = None if options.tune is None else Tuning(options.tune, options.tune_also)
+    room = Room(options.speaker, options.device, options.channel) if options.playback else None
+    _show(lines.stream(stream(options.model, plan, options.out, tuning, room)))
+    return 0
+
+
+def _check_range(option: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise InputError(f"{option} {value:g}: must be from {least:g} to {most:g}")
 
 
 def _speed(options: argparse.Namespace) -> int:

@@ -22,6 +22,44 @@ def robustness(report: dict[str, Any]) -> list[str]:
     return text
 
 
+def stream(report: dict[str, Any]) -> list[str]:
+    """All words, then each, then what the figures rest on."""
+    text = [f"{_model(report)}, {report['split']} split, {report['hours']:.2f} h of speech and noise"]
+    if report["played"] is not None:
+        text.append(f"played and recorded: {report['played']}")
+    if report["tuned_to"] is not None:
+        text.append(f"thresholds tuned to {report['tuned_to']:g} false accepts an hour")
+        if "tuned_from" in report and report["tuned_to"] * report["hours"] < 1:
+            text.append("for so short a stream that means none at all; give more sound")
+    text.append(f"{'all':12} {_stream_figures(report)}")
+    for name, figures in report["over"].items():
+        text.append(f"over {name:7} {_stream_figures(figures)} in {figures['hours']:.2f} h")
+    for word, figures in report["per_keyword"].items():
+        text.append(f"{word:12} {_stream_figures(figures)}, threshold {figures['threshold']:g}")
+    late = report["latency_ms"]
+    if late["median"] is not None:
+        text.append(
+            f"{late['median']:.0f} ms from a word's end to its event, 95 % within {late['p95']:.0f} ms"
+        )
+    if not report["transcribed"]:
+        text.append(
+            "the speech has no transcripts: keywords said in it count as false, the true rate is lower"
+        )
+    elif report["left_out_without_transcript"]:
+        text.append(f"left out, without a transcript: {', '.join(report['left_out_without_transcript'])}")
+    return text
+
+
+def _stream_figures(figures: dict[str, Any]) -> str:
+    missed = ""
+    if figures["targets"]:
+        missed = f"{figures['misses']} of {figures['targets']} missed ({figures['miss_rate']:.1%}), "
+    return (
+        f"{missed}{figures['false_accepts']} false ({figures['false_accepts_per_hour']:.1f} an hour), "
+        f"{figures['masked']} masked"
+    )
+
+
 def speed(report: dict[str, Any]) -> list[str]:
     """Our own figures, then the peers'."""
     ours = report["pipeline_ms_per_audio_s"]

@@ -48,8 +48,12 @@ class Decoder:
 
     def decide(self, scores: dict[str, NDArray[np.float32]], end_s: float) -> Decision:
         """Take the scores of the window that ends at `end_s` seconds of audio."""
-        self._decision += 1
         smoothed = {name: smoother.take(scores[name]) for name, smoother in self._smoothers.items()}
+        return self.decide_smoothed(smoothed, end_s)
+
+    def decide_smoothed(self, smoothed: dict[str, NDArray[np.float64]], end_s: float) -> Decision:
+        """The same for the scores of a `Decision`: what other thresholds would have made of them."""
+        self._decision += 1
         scene, scene_score = None, None
         if SCENE_HEAD in smoothed:
             best = int(smoothed[SCENE_HEAD].argmax())

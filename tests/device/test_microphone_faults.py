@@ -207,7 +207,7 @@ class FakePortAudio:
 def heard(monkeypatch, blocks, samples, **options):
     fake = FakePortAudio(blocks)
     fake.default = SimpleNamespace(device=(0, 0))
-    monkeypatch.setattr(portaudio, "_sounddevice", lambda: fake)
+    monkeypatch.setattr(portaudio, "library", lambda: fake)
     microphone = Microphone(**options)
     sound = np.zeros(0, dtype=np.float32)
     source = microphone.blocks(RATE)
@@ -253,7 +253,7 @@ def test_a_listener_that_falls_behind_loses_sound_and_says_so(monkeypatch):
 
     fake = FakePortAudio(flood())
     fake.default = SimpleNamespace(device=(0, 0))
-    monkeypatch.setattr(portaudio, "_sounddevice", lambda: fake)
+    monkeypatch.setattr(portaudio, "library", lambda: fake)
     microphone = Microphone()
     source = microphone.blocks(RATE)
     next(source)

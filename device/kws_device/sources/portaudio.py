@@ -1,4 +1,4 @@
-"""PortAudio (sounddevice), imported only here and only when a microphone is used.
+"""PortAudio (sounddevice), imported only here and only when a microphone or a loudspeaker is used.
 
 Whatever may hang in it when a device stalls, opening, closing, starting anew, runs in threads that
 nobody waits for without a limit.
@@ -30,7 +30,8 @@ _FIRST_S = 3.0
 since PortAudio keeps a processor busy while it waits for a suspended source."""
 
 
-def _sounddevice() -> Any:
+def library() -> Any:
+    """The module sounddevice. Raises InputError where PortAudio is not installed."""
     try:
         import sounddevice
     except OSError as error:
@@ -49,7 +50,7 @@ def input_devices() -> list[dict[str, Any]]:
     Raises:
         InputError: PortAudio is not installed.
     """
-    return [device for device in _sounddevice().query_devices() if device["max_input_channels"] > 0]
+    return [device for device in library().query_devices() if device["max_input_channels"] > 0]
 
 
 def find_device(name: str | None) -> dict[str, Any]:
@@ -60,22 +61,36 @@ def find_device(name: str | None) -> dict[str, Any]:
     Raises:
         InputError: there is no microphone, or none or several of that name.
     """
-    devices = input_devices()
+    return _choose(input_devices(), name, 0, "microphone", "--device", " (kws-listen --list-devices)")
+
+
+def find_loudspeaker(name: str | None) -> dict[str, Any]:
+    """The playing device whose name contains `name`, in any case; None: the system's default.
+
+    Raises:
+        InputError: there is no loudspeaker, or none or several of that name.
+    """
+    devices = [device for device in library().query_devices() if device["max_output_channels"] > 0]
+    return _choose(devices, name, 1, "loudspeaker", "--speaker", "")
+
+
+def _choose(
+    devices: list[dict[str, Any]], name: str | None, default: int, what: str, option: str, look: str
+) -> dict[str, Any]:
+    """The device that `option` means; `default` is where PortAudio tells the default one of its kind."""
     if not devices:
-        raise InputError("no microphone found; plug one in and look with: kws-listen --list-devices")
+        raise InputError(f"no {what} found; plug one in{look}")
     if name is None:
-        default = _sounddevice().default.device[0]
-        return next((device for device in devices if device["index"] == default), devices[0])
+        index = library().default.device[default]
+        return next((device for device in devices if device["index"] == index), devices[0])
     exact = [device for device in devices if device["name"] == name]
     matches = exact or [device for device in devices if name.lower() in device["name"].lower()]
     if not matches:
         known = ", ".join(repr(device["name"]) for device in devices)
-        raise InputError(
-            f"--device {name}: no such microphone; there are {known} (kws-listen --list-devices)"
-        )
+        raise InputError(f"{option} {name}: no such {what}; there are {known}{look}")
     if len(matches) > 1 and not exact:
         several = ", ".join(repr(device["name"]) for device in matches)
-        raise InputError(f"--device {name}: could be {several}; give more of the name")
+        raise InputError(f"{option} {name}: could be {several}; give more of the name")
     return matches[0]
 
 
@@ -104,7 +119,7 @@ class Stream:
         Raises:
             InputError: the device cannot be opened, has no such channel, or delivers nothing.
         """
-        sounddevice = _sounddevice()
+        sounddevice = library()
         most = device["max_input_channels"]
         if channel is not None and not 1 <= channel <= most:
             raise InputError(f"--channel {channel}: {device['name']} has {most} (from 1)")
@@ -217,7 +232,7 @@ def look_again() -> None:
     _left_behind[:] = [closing for closing in _left_behind if not closing.wait(0)]
     if _left_behind:
         return
-    sounddevice = _sounddevice()
+    sounddevice = library()
     with quiet_libraries():
         sounddevice._terminate()
         sounddevice._initialize()

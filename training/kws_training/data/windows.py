@@ -12,6 +12,9 @@ SILENT_DBFS = -60.0
 SILENCE_AS_SPEECH_DBFS = -26.0
 """The level at which `_silence_` stands in for speech when a background is mixed in."""
 
+_WORD_ENERGY = (0.03, 0.97)
+"""Of a clip's energy lies before the word's first and last sample."""
+
 
 def power(samples: NDArray[np.floating[Any]]) -> float:
     """Mean square, full scale is 1.0; 0 for no samples."""
@@ -27,6 +30,13 @@ def level_dbfs(samples: NDArray[np.floating[Any]]) -> float:
 def from_db(db: float) -> float:
     """The power ratio of a level difference in dB."""
     return float(10 ** (db / 10))
+
+
+def word_extent(clip: NDArray[np.float32]) -> tuple[int, int]:
+    """First and last sample of the word in a clip, shape (n,), by its energy."""
+    energy = np.cumsum(np.square(clip, dtype=np.float64))
+    first, last = np.searchsorted(energy, np.multiply(_WORD_ENERGY, energy[-1]))
+    return int(first), int(last)
 
 
 def centred(clip: NDArray[np.float32], length: int) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from kws_device.manifest import SILENCE, UNKNOWN
 
 from ..data.corpus import Corpus, keyword_labels
 from ..data.rooms import in_room, room_response
-from ..data.windows import background_gain, centred, from_db, power, random_crop
+from ..data.windows import background_gain, centred, from_db, power, random_crop, word_extent
 from .augmentation import faster, shifted
 from .recipe import Recipe
 
@@ -22,7 +22,6 @@ from .recipe import Recipe
 # tenths is none. In between nobody can say, and the window does not train the keyword head.
 _LOST_IS_WORD = 0.1
 _LOST_IS_FRAGMENT = 0.3
-_WORD_ENERGY = (0.03, 0.97)  # of a clip's energy lies before the word's first and last sample
 _NEIGHBOUR_SHIFT = (0.65, 0.95)
 # Background alone is heard at its own level, give or take; now and then there is next to nothing.
 _ALONE_GAIN_DB = (-15.0, 10.0)
@@ -49,13 +48,6 @@ class Targets:
     """Index of the label, shape (n,)."""
     scene_weight: NDArray[np.float32]
     """Shape (n,); 0 where no scene can be heard."""
-
-
-def _extent(clip: NDArray[np.float32]) -> tuple[int, int]:
-    """First and last sample of the word in a clip, by its energy."""
-    energy = np.cumsum(np.square(clip, dtype=np.float64))
-    first, last = np.searchsorted(energy, np.multiply(_WORD_ENERGY, energy[-1]))
-    return int(first), int(last)
 
 
 class Examples:
@@ -147,7 +139,7 @@ class Examples:
         said = self._said_otherwise(self._clips[index], rng)
         clip, label, weight = centred(said, self._length), int(self._keyword[index]), 1.0
         if rng.random() < change.fragment_share:
-            first, last = _extent(clip)
+            first, last = word_extent(clip)
             lost = rng.uniform(_LOST_IS_WORD, 1.0)
             cut = int(lost * (last - first))
             moved = shifted(clip, -(first + cut) if rng.random() < 0.5 else self._length - last + cut)

@@ -1,0 +1,1 @@
+"""Words at known times in long continuous speech and noise: what is heard, missed, and heard for nothing."""
