@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import trees
 
+from kws_device.front_end import Normalisation
 from kws_training import recipes
 from kws_training.data.corpus import Corpus, Folders, Recording, keyword_labels, load_corpus
 from kws_training.data.layouts import Clip
@@ -21,6 +22,10 @@ LABELS = keyword_labels(RECIPE)
 PLAIN = dict.fromkeys(
     ("speed", "room_share", "shift_ms", "fragment_share", "neighbour_share", "gain_db"), 0.0
 )
+
+
+def plain_normalisation():
+    return Normalisation((0.0,) * 40, (1.0,) * 40)
 
 
 def with_augmentation(**values):
@@ -79,6 +84,44 @@ def test_a_piece_of_running_speech_stands_alone_in_the_window_as_a_word_does(cor
     assert lengths_s.min() > 0.2
     assert lengths_s.max() < 0.85
     assert {LABELS[label] for label in targets.keyword} == {"_unknown_"}
+
+
+def test_a_word_over_talk_stands_above_it_and_says_nothing_of_a_scene(corpus):
+    talking = with_augmentation(clean_share=0.0, talk_share=1.0, talk_snr_min_db=6.0, snr_max_db=6.0, **PLAIN)
+    running = replace(corpus, negatives=[np.full(50000, 0.1, dtype=np.float32)])
+    plan = np.array([i for i, r in enumerate(corpus.speech) if r.label == "yes"][:10])
+    sounds, targets = Examples(running, talking).draw(plan, np.random.default_rng(0))
+    alone, _ = Examples(corpus, with_augmentation(clean_share=1.0, **PLAIN)).draw(
+        plan, np.random.default_rng(0)
+    )
+    for window, word, index in zip(sounds, alone, plan, strict=True):
+        talk_dbfs = level_dbfs(window - word)
+        assert level_dbfs(corpus.speech[index].samples) - talk_dbfs == pytest.approx(6, abs=0.1)
+    assert {LABELS[label] for label in targets.keyword} == {"yes"}
+    assert targets.scene_weight.sum() == 0
+
+
+def test_a_teacher_shares_in_the_targets_where_it_is_right_about_them(corpus):
+    from kws_training.waveform.batches import Batches
+
+    class Teacher:
+        def scores(self, mels):
+            sure = np.full((len(mels), len(LABELS)), 0.1, dtype=np.float32)
+            sure[:, LABELS.index("yes")] = 0.7
+            return {"keyword": sure}
+
+    still = replace(
+        with_augmentation(clean_share=1.0, **PLAIN),
+        optimisation=replace(RECIPE.optimisation, batch_size=64, teacher_share=0.5),
+    )
+    labels = {"keyword": len(LABELS), "scene": 2}
+    taught = Batches(Examples(corpus, still), still, plain_normalisation(), labels, 0, Teacher())[0]
+    alone = Batches(Examples(corpus, still), still, plain_normalisation(), labels, 0)[0]
+    assert np.array_equal(taught[0], alone[0])
+    yes = alone[1]["keyword"].argmax(axis=1) == LABELS.index("yes")
+    assert 0 < yes.sum() < 64
+    assert np.allclose(taught[1]["keyword"][yes], 0.05 + 0.5 * np.eye(len(LABELS))[LABELS.index("yes")] * 1.6)
+    assert np.array_equal(taught[1]["keyword"][~yes], alone[1]["keyword"][~yes])
 
 
 def test_a_word_in_a_room_is_still_the_word_and_as_loud_as_before(corpus):

@@ -70,7 +70,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         if self._teacher is not None:
             share = np.float32(self._recipe.optimisation.teacher_share)
             for head, scores in self._teacher.scores(heard).items():
-                wanted[head] += share * (scores - wanted[head])
+                right = scores.argmax(axis=1) == wanted[head].argmax(axis=1)
+                wanted[head][right] += share * (scores - wanted[head])[right]
         return mels, wanted, {KEYWORD_HEAD: targets.keyword_weight, SCENE_HEAD: targets.scene_weight}
 
 

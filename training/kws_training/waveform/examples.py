@@ -193,10 +193,15 @@ class Examples:
         change = self._recipe.augmentation
         if rng.random() < change.clean_share or speech_power == 0:
             return speech, 0, 0.0
-        crop, scene = self._background(rng)
+        if self._negatives and rng.random() < change.talk_share:
+            talk = self._negatives[rng.integers(len(self._negatives))]
+            crop, scene = random_crop(talk, self._length, rng), None
+            snr_db = rng.uniform(change.talk_snr_min_db, change.snr_max_db)
+        else:
+            crop, scene = self._background(rng)
+            snr_db = rng.uniform(change.snr_min_db, change.snr_max_db)
         if crop is None:
             return speech, 0, 0.0
-        snr_db = rng.uniform(change.snr_min_db, change.snr_max_db)
         mixed = speech + crop * np.float32(background_gain(speech_power, power(crop), snr_db))
         heard = scene is not None and snr_db <= change.scene_label_snr_db
         return mixed, scene or 0, float(heard)

@@ -68,6 +68,10 @@ class AugmentationConfig:
     """Share of windows without background."""
     scene_share: float
     """Share of the backgrounds that come from scenes rather than from noise."""
+    talk_share: float
+    """Share of the backgrounds in which somebody else talks, where continuous speech is given."""
+    talk_snr_min_db: float
+    """Lowest ratio to that talk: below it nobody could say which voice is meant."""
     snr_min_db: float
     """Lowest signal-to-noise ratio."""
     snr_max_db: float
@@ -109,7 +113,7 @@ class OptimisationConfig:
     scene_loss_weight: float
     """Weight of the scene head's loss beside the keyword head's."""
     teacher_share: float
-    """Share of each target that a teacher says, where one is given (`--teacher`)."""
+    """Share of each target that a teacher says who is right about it, where one is given (`--teacher`)."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that train nothing."""
