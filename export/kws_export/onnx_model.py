@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kws_device.errors import InputError
 from kws_device.manifest import Manifest
-from kws_device.quiet import quiet_libraries
+from kws_device.quiet import overheard, quiet_libraries
 
-from . import tflite
+from . import graph as tflite_graph
 
 if TYPE_CHECKING:
     import keras
@@ -110,7 +111,7 @@ def int8_model(content: bytes, manifest: Manifest) -> bytes:
         path = Path(folder) / "int8.tflite"
         path.write_bytes(content)
         proto, _ = tf2onnx.convert.from_tflite(str(path), opset=OPSET)
-    _take_real_numbers(proto, tflite.output_tensors(content))
+    _take_real_numbers(proto, tflite_graph.output_tensors(content))
     _canonical(proto)
     _tell_labels(proto, manifest)
     onnx.checker.check_model(proto, full_check=True)
@@ -143,6 +144,22 @@ def _take_real_numbers(proto: Any, heads: dict[str, str]) -> None:
         for head, tensor in heads.items()
     )
     graph.node.extend([quantise, *dequantise])
+
+
+def check(content: bytes) -> None:
+    """Load a model as a device does.
+
+    Raises:
+        InputError: ONNX Runtime has a warning about it.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 2  # warnings
+    with overheard() as warned:
+        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    if warned:
+        raise InputError(f"ONNX Runtime warns of the model: {warned[0]}; change the model")
 
 
 def _tell_labels(proto: Any, manifest: Manifest) -> None:
