@@ -33,7 +33,9 @@ def calibration_windows(corpus: Corpus, recipe: AnyRecipe, manifest: Manifest) -
     Raises:
         InputError: the recordings hold nothing but silence.
     """
-    if not any(power(recording.samples) >= from_db(SILENT_DBFS) for recording in corpus.speech + corpus.scenes):
+    if not any(
+        power(recording.samples) >= from_db(SILENT_DBFS) for recording in corpus.speech + corpus.scenes
+    ):
         raise InputError("the training split holds nothing but silence; look at it with kws-data check")
     rng = np.random.default_rng([recipe.seed, _STREAM])
     length = manifest.front_end.clip_samples

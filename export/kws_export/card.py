@@ -21,8 +21,8 @@ def figures(report: dict[str, Any]) -> str:
 
 def _files(report: dict[str, Any]) -> Iterator[str]:
     yield (
-        f"{report['model']}: {report['parameters']:,} parameters, {report['multiply_adds']:,} multiply-adds a "
-        f"window; int8 calibrated on {report['calibration_windows']} training windows; "
+        f"{report['model']}: {report['parameters']:,} parameters, {report['multiply_adds']:,} multiply-adds "
+        f"a window; int8 calibrated on {report['calibration_windows']} training windows; "
         f"ONNX opset {report['onnx_opset']}."
     )
     yield ""
@@ -42,8 +42,8 @@ def _parity(parity: dict[str, Any]) -> Iterator[str]:
     for split, found in parity.items():
         yield ""
         yield (
-            f"On {split}: {found['windows']:,} windows given as mels, and {found['sound_windows']:,} decisions of "
-            "the device on sound. Decisions like the trained model's, and score differences, are from the sound on."
+            f"On {split}: accuracy on {found['windows']:,} windows given as mels; what is the same as with "
+            f"the trained model on {found['sound_windows']:,} decisions of the device on sound."
         )
         yield ""
         yield "| head | file | accuracy | lost, points | n | same decisions | mean difference | largest |"
@@ -51,10 +51,11 @@ def _parity(parity: dict[str, Any]) -> Iterator[str]:
         for head, trained in found["keras"]["numbers"]["accuracy"]["all"].items():
             yield f"| {head} | trained model | {trained['accuracy']:.2%} |  | {trained['n']:,} |  |  |  |"
             for name, file in found["files"].items():
-                numbers, same = file["numbers"], file["sound"]["against_keras"][head]
+                right, loss = file["numbers"]["accuracy"]["all"][head], file["numbers"]["lost"][head]
+                same = file["sound"]["against_keras"][head]
                 yield (
-                    f"| {head} | `{name}` | {numbers['accuracy']['all'][head]['accuracy']:.2%} "
-                    f"| {numbers['lost'][head]['points']:+.2f} | {trained['n']:,} | {same['same_decision']:.2%} "
+                    f"| {head} | `{name}` | {right['accuracy']:.2%} | {loss['points']:+.2f} | {right['n']:,} "
+                    f"| {same['same_decision']:.2%} "
                     f"| {same['mean_difference']:.2g} | {same['largest_difference']:.2g} |"
                 )
         for head, same in found["int8_formats_agree"]["sound"].items():

@@ -20,7 +20,7 @@ from kws_device.quiet import quiet_libraries
 from kws_device.strict import plain
 from kws_training import runs
 from kws_training.data.corpus import Folders, load_corpus
-from kws_training.evaluation.judging import keras_predictor
+from kws_training.evaluation.judging import keras_predictor, windows_of
 from kws_training.evaluation.test_sets import EvaluationSet, evaluation_sets, material, scene_backgrounds
 from kws_training.recipes import folds
 
@@ -105,9 +105,7 @@ def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict
             "onnx_opset": onnx_model.OPSET,
             "parameters": model.count_params(),
             "multiply_adds": sum(operator.multiply_adds for operator in graph.operators(contents[INT8])),
-            "files": {
-                name: _written(folder / name, content, sealed) for name, content in contents.items()
-            },
+            "files": {name: _written(folder / name, content, sealed) for name, content in contents.items()},
             "parity": figures,
         }
         atomic.write_text(folder / REPORT, json.dumps(report, indent=1) + "\n")
@@ -153,8 +151,8 @@ def _check_heads(run: Path, model: keras.Model, manifest: Manifest) -> None:
     wanted = {head: len(labels) for head, labels in manifest.labels.items()}
     if sizes != wanted:
         raise InputError(
-            f"{run}: the labels do not match the heads: {runs.MODEL} has {sizes}, {runs.MANIFEST} has {wanted}; "
-            "train again"
+            f"{run}: the labels do not match the heads: {runs.MODEL} has {sizes}, "
+            f"{runs.MANIFEST} has {wanted}; train again"
         )
 
 
@@ -165,4 +163,8 @@ def _sets(folders: Folders, manifest: Manifest, folds: str, split: str) -> list[
     data = material(corpus, front_end.clip_samples)
     mixed = {"scenes": scene_backgrounds(corpus)}
     seed = manifest.recipe["seed"]
-    return list(evaluation_sets(data, mixed, [_PARITY_SNR_DB], front_end.clip_samples, seed))
+    found = evaluation_sets(data, mixed, [_PARITY_SNR_DB], front_end.clip_samples, seed)
+    asked = [set_ for set_ in found if windows_of(set_, manifest.labels).items]
+    if not asked:
+        raise InputError(f"nothing of the {split} split is for its heads; give the data it was trained on")
+    return asked

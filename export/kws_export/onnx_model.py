@@ -186,6 +186,13 @@ def folded(model: keras.Model) -> keras.Model:
     """
     import keras
 
+    convolutions = (
+        keras.layers.Conv1D,
+        keras.layers.Conv2D,
+        keras.layers.DepthwiseConv1D,
+        keras.layers.DepthwiseConv2D,
+    )
+
     def source(layer: keras.Layer) -> keras.Layer | None:
         history = getattr(layer.input, "_keras_history", None)
         return None if history is None else history.operation
@@ -194,7 +201,7 @@ def folded(model: keras.Model) -> keras.Model:
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             before = source(layer)
-            if isinstance(before, keras.layers.Conv1D | keras.layers.Conv2D) and _is_linear(before):
+            if isinstance(before, convolutions) and _is_linear(before):
                 behind[before.name] = layer
     gone = {layer.name for layer in behind.values()}
 
@@ -226,7 +233,9 @@ def _with_normalisation(layer: keras.Layer, normalisation: keras.Layer) -> list[
     kernel, *bias = layer.get_weights()
     gamma, beta, mean, variance = normalisation.get_weights()
     scale = gamma / np.sqrt(variance + normalisation.epsilon)
-    return [kernel * scale, beta + ((bias[0] if bias else 0) - mean) * scale]
+    # A depthwise kernel's output channels are its last two dimensions, all others' the last one.
+    of_kernel = scale.reshape(kernel.shape[-2:]) if hasattr(layer, "depth_multiplier") else scale
+    return [kernel * of_kernel, beta + ((bias[0] if bias else 0) - mean) * scale]
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from kws_training.evaluation.test_sets import EvaluationSet
 from .files import INT8, INT8_ONNX
 
 WAYS = ("numbers", "sound")
-"""Given to a file: the very numbers that the model is given, or the sound, from which a device computes them."""
+"""Given to a file: the numbers that the model is given, or the sound, of which a device makes them."""
 
 Scores = dict[str, NDArray[np.float32]]
 """By head, shape (windows, labels)."""
@@ -69,9 +69,7 @@ def _labels(targets: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArr
     return np.where(weights > 0, targets.argmax(axis=1), _NOT_ASKED)
 
 
-def of_sound(
-    sets: Sequence[EvaluationSet], asked: Trial, manifest: Manifest, at_most: int
-) -> SoundTrial:
+def of_sound(sets: Sequence[EvaluationSet], asked: Trial, manifest: Manifest, at_most: int) -> SoundTrial:
     """Windows of the sets one after the other as one sound, for the device's whole path.
 
     The device decides several times in each; where it has heard the whole of a window, and nothing else,
