@@ -74,9 +74,9 @@ def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict
     with all_or_nothing(out) as folder:
         rate = recipe.front_end.sample_rate_hz
         sample = load_corpus(folders, recipe.keywords, rate, "train", _CALIBRATION_CLIPS, folds(recipe))
+        windows = calibration_windows(sample, recipe, manifest)
         splits = ("validation", "test") if options.test else ("validation",)
         sets = {split: _sets(folders, manifest, folds(recipe), split) for split in splits}
-        windows = calibration_windows(sample, recipe, manifest)
         # Heavy, and noisy on standard error: only once all input is known to be good.
         with quiet_libraries():
             model = runs.load_keras(run / runs.MODEL)
