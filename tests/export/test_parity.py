@@ -99,7 +99,7 @@ def figures(**changes):
             **{name: dict.fromkeys(parity.WAYS, exact) for name in (FLOAT, FLOAT_ONNX)},
             **{name: dict.fromkeys(parity.WAYS, int8) for name in (INT8, INT8_ONNX)},
         },
-        "int8_formats_agree": {way: alike for way in parity.WAYS},
+        "int8_formats_agree": dict.fromkeys(parity.WAYS, alike),
     }
 
 
