@@ -84,6 +84,8 @@ def _canonical(proto: Any) -> None:
         node.name = f"{node.op_type}_{number}"
         node.input[:] = [names[tensor] for tensor in node.input]
         node.output[:] = [names[tensor] for tensor in node.output]
+        if not node.domain:
+            node.ClearField("domain")  # an empty one may be written, or not
     for weight in used:
         weight.name = names[weight.name]
     # Messages that are taken out of their list are gone: copies go back in.
