@@ -29,7 +29,6 @@ OPSET = 17
 
 def float_model(model: keras.Model, manifest: Manifest) -> bytes:
     """The model as float32 ONNX, one window (1, frames, mels) in, heads by name out."""
-    import onnx
     import tensorflow as tf
 
     single = folded(model)
@@ -48,7 +47,6 @@ def float_model(model: keras.Model, manifest: Manifest) -> bytes:
         )
     _canonical(proto)
     _tell_labels(proto, manifest)
-    onnx.checker.check_model(proto, full_check=True)
     return bytes(proto.SerializeToString(deterministic=True))
 
 
@@ -105,8 +103,6 @@ def int8_model(content: bytes, manifest: Manifest) -> bytes:
         content: of tflite.int8_model.
         manifest: names the labels.
     """
-    import onnx
-
     with TemporaryDirectory() as folder, _as_tf2onnx_expects(), quiet_libraries():
         import tf2onnx
 
@@ -116,7 +112,6 @@ def int8_model(content: bytes, manifest: Manifest) -> bytes:
     _take_real_numbers(proto, tflite_graph.output_tensors(content))
     _canonical(proto)
     _tell_labels(proto, manifest)
-    onnx.checker.check_model(proto, full_check=True)
     return bytes(proto.SerializeToString(deterministic=True))
 
 
@@ -149,13 +144,19 @@ def _take_real_numbers(proto: Any, heads: dict[str, str]) -> None:
 
 
 def check(content: bytes) -> None:
-    """Load a model as a device does.
+    """Hold a model against ONNX itself, and load it as a device does.
 
     Raises:
-        InputError: ONNX Runtime has a warning about it.
+        InputError: it breaks a rule of ONNX, or ONNX Runtime has a warning about it.
     """
+    import onnx
     import onnxruntime
 
+    try:
+        onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"not a model by the rules of ONNX ({reason}); change the model") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 2  # warnings
     with overheard() as warned:

