@@ -70,6 +70,8 @@ SMALL = (
     "optimisation.batch_size=16", "epoch.least_windows=256",
     "optimisation.learning_rate=0.01", "augmentation.fragment_share=0.0",
     "augmentation.speed=0.0", "augmentation.mel_masks=0",
+    "export.windows=100", "export.keyword_loss_points=5.0", "export.scene_loss_points=5.0",
+    "export.int8_agreement=0.9", "export.formats_agreement=0.95",
 )  # fmt: skip
 """A network that learns our small trees of tones in seconds."""
 

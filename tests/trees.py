@@ -93,3 +93,9 @@ def own_words(folder: Path, takes: int = 40) -> Path:
         for take in range(takes):
             soundfile.write(folder / name / f"take{take}.flac", word(name, rng, 1.4), RATE)
     return folder
+
+
+def silence(path: Path) -> None:
+    """What a recording becomes whose microphone was off."""
+    samples, rate = soundfile.read(path)
+    soundfile.write(path, np.zeros_like(samples), rate)

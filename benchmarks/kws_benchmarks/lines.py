@@ -89,6 +89,7 @@ def pi(report: dict[str, Any]) -> list[str]:
         f"  for the same windows {report['window_scores_different']} of {report['scores_compared']} differ, "
         f"by {report['window_score_difference']:.4f} at most",
         f"  for the same sound they differ by {report['sound_score_difference']:.4f} at most",
+        f"  as the sound comes they are those of each second at once: {report['streaming_equals_batch']}",
         f"events of the demo: {same[report['events_equal']]} ({report['events']})",
         f"{report['instructions_per_audio_s'] / 1e6:.1f} million instructions per second of sound, "
         f"{report['startup_instructions'] / 1e6:.0f} million at start-up",

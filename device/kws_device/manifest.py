@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -202,5 +203,17 @@ def describe(manifest: Manifest) -> str:
         ),
         "tuned to    " + ("nothing yet" if tuned is None else f"{tuned:g} false accepts an hour"),
         *(f"trained on  {source.name} ({source.licence})" for source in manifest.sources),
+        *(f"measured    {where}: {values}" for where, values in _tables(manifest.metrics)),
+        "made with   " + ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
     ]
     return "\n".join(lines)
+
+
+def _tables(data: dict[str, Any], where: str = "") -> Iterator[tuple[str, str]]:
+    """The innermost tables of nested ones, each by the way to it, and what it says."""
+    values = {key: value for key, value in data.items() if not isinstance(value, dict)}
+    if values:
+        yield where or "all", ", ".join(f"{key} {value}" for key, value in values.items())
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield from _tables(value, f"{where} {key}".strip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 
 _STDERR = 2
@@ -13,16 +14,31 @@ _STDERR = 2
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
     """What C code writes to the process's standard error in the meantime goes nowhere."""
+    with open(os.devnull, "wb") as nowhere, _stderr_to(nowhere.fileno()):  # noqa: PTH123
+        yield
+
+
+@contextlib.contextmanager
+def overheard() -> Iterator[list[str]]:
+    """The lines that C code writes to the process's standard error in the meantime, there at the end."""
+    lines: list[str] = []
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as kept:
+        with _stderr_to(kept.fileno()):
+            yield lines
+        kept.seek(0)
+        lines += kept.read().splitlines()
+
+
+@contextlib.contextmanager
+def _stderr_to(descriptor: int) -> Iterator[None]:
     sys.stderr.flush()
     kept = os.dup(_STDERR)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, _STDERR)
+        os.dup2(descriptor, _STDERR)
         yield
     finally:
         os.dup2(kept, _STDERR)
         os.close(kept)
-        os.close(nowhere)
 
 
 def keep_own_stderr() -> None:

@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 
 def softmax_of(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """exp(x) / sum(exp(x)), shape (labels,)."""
-    scores: NDArray[np.float32] = np.exp(logits - logits.max())
-    scores /= np.add.reduce(scores)
-    return scores
+    """exp(x) / sum(exp(x)), shape (labels,).
+
+    In double precision, whose last bits, in which processors differ, rounding takes away.
+    """
+    exponentials: NDArray[np.float64] = np.exp(logits.astype(np.float64) - logits.max())
+    exponentials /= np.add.reduce(exponentials)
+    return exponentials.astype(np.float32)
 
 
 class Quantiser:

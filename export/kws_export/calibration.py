@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 from kws_training.data.corpus import Corpus
-from kws_training.data.windows import from_db
+from kws_training.data.windows import SILENT_DBFS, from_db, power
 from kws_training.evaluation.judging import inputs, windows_of
 from kws_training.evaluation.test_sets import Item, clean_set, material, mel_set
 from kws_training.recipes import AnyRecipe
@@ -31,8 +31,12 @@ def calibration_windows(corpus: Corpus, recipe: AnyRecipe, manifest: Manifest) -
         the network's input, shape (n, frames, mels), normalised; seeded by the recipe.
 
     Raises:
-        InputError: the windows hold nothing but silence.
+        InputError: the recordings hold nothing but silence.
     """
+    if not any(
+        power(recording.samples) >= from_db(SILENT_DBFS) for recording in corpus.speech + corpus.scenes
+    ):
+        raise InputError("the training split holds nothing but silence; look at it with kws-data check")
     rng = np.random.default_rng([recipe.seed, _STREAM])
     length = manifest.front_end.clip_samples
     if isinstance(recipe, StudyRecipe):
@@ -41,8 +45,6 @@ def calibration_windows(corpus: Corpus, recipe: AnyRecipe, manifest: Manifest) -
         examples = Examples(corpus, recipe)
         plan = np.resize(examples.plan(rng), _DRAWN + 2 * _LOUD_AND_SOFT)
         items = [Item("", "", "", sound) for sound in examples.draw(plan, rng)[0]]
-    if not any(item.samples.any() or item.overlay for item in items):
-        raise InputError("the training split holds nothing but silence; look at it with kws-data check")
     for n, gain_db in ((1, _GAIN_DB), (2, -_GAIN_DB)):
         for i in range(len(items) - n * _LOUD_AND_SOFT, len(items) - (n - 1) * _LOUD_AND_SOFT):
             items[i] = replace(items[i], samples=items[i].samples * np.sqrt(from_db(gain_db)))

@@ -23,12 +23,14 @@ def _export_parser() -> ArgumentParser:
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True)
     parser.add_argument(
-        "--max-loss",
-        type=float,
-        default=1.0,
-        metavar="POINTS",
-        help="accuracy that int8 may lose on validation (default: 1)",
+        "--limit",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the recipe's [export] table, instead of its own; is written into the files",
     )
+    parser.add_argument("--test", action="store_true", help="measure the test split, too")
+    parser.add_argument("--report", action="store_true", help="write what int8 does to each layer")
     for kind in ("speech", "scenes", "negatives", "noise"):
         parser.add_argument(
             f"--{kind}", type=Path, metavar="DIR", help="instead of the folder that the run remembers"
@@ -57,19 +59,12 @@ def main(argv: list[str] | None = None) -> int:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-    from .export import ParityError, export
+    from .export import Options, export
+    from .files import FIGURES
 
     folders = {kind: getattr(options, kind) for kind in ("speech", "scenes", "negatives", "noise")}
-    try:
-        report = export(options.run, options.out, options.max_loss, **folders)
-    except ParityError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for name, file in report["files"].items():
-        figures = ", ".join(
-            f"{head} {figure['accuracy']:.2%}" for head, figure in file["accuracy"]["clean"].items()
-        )
-        print(f"{options.out / name}: {file['bytes'] / 1000:.0f} kB, validation {figures}", file=sys.stderr)
+    export(options.run, options.out, Options(options.limit, options.test, options.report), **folders)
+    print((options.out / FIGURES).read_text(encoding="utf-8"), file=sys.stderr, end="")
     return 0
 
 

@@ -3,142 +3,168 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kws_device import atomic, model_file
 from kws_device.engine import load_engine
 from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 from kws_device.model_file import ModelFile
+from kws_device.quiet import quiet_libraries
+from kws_device.strict import plain
 from kws_training import runs
 from kws_training.data.corpus import Folders, load_corpus
-from kws_training.evaluation.judging import engine_predictor, keras_predictor
+from kws_training.evaluation.judging import keras_predictor, windows_of
 from kws_training.evaluation.test_sets import EvaluationSet, evaluation_sets, material, scene_backgrounds
 from kws_training.recipes import folds
 
-from . import onnx_model, parity, tflite
+from . import card, graph, limits, onnx_model, parity, tflite
 from .calibration import calibration_windows
+from .files import FIGURES, FLOAT, FLOAT_ONNX, INT8, INT8_ONNX, REPORT, all_or_nothing
 from .logits import of_logits, without_softmax
 
-INT8, INT8_ONNX = "kws.tflite", "kws.onnx"
-FLOAT, FLOAT_ONNX = "kws-float.tflite", "kws-float.onnx"
-REPORT = "export.json"
+if TYPE_CHECKING:
+    import keras
+
 _CALIBRATION_CLIPS = 1000
 _PARITY_SNR_DB = 10.0
+_REPORT_WINDOWS = 256
+_SHORT = {"float": FLOAT, "int8": INT8, "int8_onnx": INT8_ONNX}
+"""What the manifest calls the files."""
 
 
-class ParityError(Exception):
-    """The int8 model lost more than allowed; nothing was written."""
+@dataclass(frozen=True)
+class Options:
+    """What a person may want otherwise."""
+
+    limits: Sequence[str] = ()
+    """KEY=VALUE each, instead of the recipe's."""
+    test: bool = False
+    """Whether the test split is measured, too, and must keep to the limits."""
+    layers: bool = False
+    """Whether the report by layer is written."""
 
 
-def export(run: Path, out: Path, max_loss: float, **given: Path | None) -> dict[str, Any]:
+def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict[str, Any]:
     """Convert a run, hold the files against the Keras model, and write them with their manifest.
 
     Args:
         run: folder of kws-train.
         out: folder for the files.
-        max_loss: points of accuracy that int8 may lose on any validation set and head.
+        options: see there.
         given: data folders by kind, instead of those the run remembers.
 
     Returns:
         the content of export.json.
 
     Raises:
-        InputError: no run, no data, or a folder that cannot be written.
-        ParityError: int8 lost more than `max_loss`.
+        InputError: no run, no data, a model that int8 cannot carry, a folder that cannot be written, or
+            files that are further from the model than the limits allow; nothing is written then.
     """
     recipe, manifest = runs.read_run(run)
+    by_hand = limits.by_hand(options.limits)
+    allowed = limits.in_force(recipe.export, by_hand)
     folders = runs.recall_folders(run, **given)
-    _check_writable(out)
-    rate = recipe.front_end.sample_rate_hz
-    sample = load_corpus(folders, recipe.keywords, rate, "train", _CALIBRATION_CLIPS, folds(recipe))
-    sets = _validation_sets(folders, manifest, folds(recipe))
-    # Heavy, and noisy on standard error: only once all input is known to be good.
-    model = runs.load_keras(run / runs.MODEL)
-    windows = calibration_windows(sample, recipe, manifest)
-    bare, manifest = without_softmax(model), of_logits(manifest)
-    contents = {FLOAT: tflite.float_model(bare), INT8: tflite.int8_model(bare, windows)}
-    contents[FLOAT_ONNX] = onnx_model.float_model(bare, manifest)
-    contents[INT8_ONNX] = onnx_model.int8_model(contents[INT8], manifest)
-    if floating := tflite.float_tensors(contents[INT8]):
-        raise InputError(f"{run}: int8 cannot carry {floating[0]}; change the model")
+    with all_or_nothing(out) as folder:
+        rate = recipe.front_end.sample_rate_hz
+        sample = load_corpus(folders, recipe.keywords, rate, "train", _CALIBRATION_CLIPS, folds(recipe))
+        windows = calibration_windows(sample, recipe, manifest)
+        splits = ("validation", "test") if options.test else ("validation",)
+        sets = {split: _sets(folders, manifest, folds(recipe), split) for split in splits}
+        # Heavy, and noisy on standard error: only once all input is known to be good.
+        with quiet_libraries():
+            model = runs.load_keras(run / runs.MODEL)
+            _check_heads(run, model, manifest)
+            manifest = of_logits(manifest)
+            contents = _converted(run, model, windows, manifest)
+        engines = {name: load_engine(ModelFile(out / name, c, manifest)) for name, c in contents.items()}
+        figures = {}
+        for split in splits:
+            trial = parity.of_windows(sets[split], manifest)
+            sound = parity.of_sound(sets[split], trial, manifest, allowed.windows)
+            figures[split] = parity.measure(trial, sound, manifest, keras_predictor(model), engines)
+            limits.check(figures[split], split, allowed)
+            if options.layers and split == "validation":
+                from .layers import write_layers
 
-    answers = {"keras": parity.ask(sets, manifest, keras_predictor(model))}
-    for name, content in contents.items():
-        engine = load_engine(ModelFile(out / name, content, manifest))
-        answers[name] = parity.ask(sets, manifest, engine_predictor(engine))
-    loss, where, worst = max(
-        (*parity.largest_loss(answers["keras"], answers[name]), name) for name in (INT8, INT8_ONNX)
-    )
-    if loss > max_loss:
-        raise ParityError(
-            f"{worst}: int8 is {loss:.2f} points below float ({where}), more than {max_loss:g}; "
-            "nothing was written. Train longer, or allow it with --max-loss"
-        )
+                shown = trial.mels[:: max(1, len(trial.mels) // _REPORT_WINDOWS)]
+                write_layers(contents[FLOAT], contents[INT8], shown, manifest.name, folder)
 
-    metrics = {
-        "validation": {
-            "float": parity.accuracies(answers["keras"]),
-            "int8": parity.accuracies(answers[INT8]),
-            "int8_onnx": parity.accuracies(answers[INT8_ONNX]),
-        },
-        "int8_max_loss_points": max_loss,
-    }
-    sealed = replace(manifest, metrics=metrics, versions=runs.versions())
-    report: dict[str, Any] = {
-        "largest_int8_loss_points": round(loss, 3),
-        "max_loss_points": max_loss,
-        "files": {},
-    }
-    with _all_or_nothing(out) as folder:
-        for name, content in contents.items():
-            file = model_file.write(folder / name, content, sealed)
-            report["files"][name] = {
-                "bytes": (folder / name).stat().st_size,
-                "hash": file.manifest.hash,
-                "operators": _operators(name, content),
-                "accuracy": parity.accuracies(answers[name]),
-                "against_keras": parity.agreement(answers["keras"], answers[name]),
-            }
-        report["int8_formats_agree"] = parity.agreement(answers[INT8], answers[INT8_ONNX])
-        report["keras_accuracy"] = parity.accuracies(answers["keras"])
-        report["calibration_windows"] = len(windows)
+        kept = {"limits": plain(allowed), "limits_by_hand": by_hand}
+        sealed = replace(manifest, metrics=_metrics(figures) | kept, versions=runs.versions())
+        report: dict[str, Any] = {
+            "model": manifest.name,
+            **kept,
+            "calibration_windows": len(windows),
+            "onnx_opset": onnx_model.OPSET,
+            "parameters": model.count_params(),
+            "multiply_adds": sum(operator.multiply_adds for operator in graph.operators(contents[INT8])),
+            "files": {name: _written(folder / name, content, sealed) for name, content in contents.items()},
+            "parity": figures,
+        }
         atomic.write_text(folder / REPORT, json.dumps(report, indent=1) + "\n")
+        atomic.write_text(folder / FIGURES, card.figures(report))
     return report
 
 
-def _operators(name: str, content: bytes) -> list[str]:
-    return onnx_model.operators(content) if name.endswith(".onnx") else tflite.operators(content)
+def _converted(
+    run: Path, model: keras.Model, windows: NDArray[np.float32], manifest: Manifest
+) -> dict[str, bytes]:
+    """The four files' models, by name. Raises InputError for what does not convert."""
+    bare = without_softmax(model)
+    try:
+        contents = {FLOAT: tflite.float_model(bare), INT8: tflite.int8_model(bare, windows)}
+        graph.check_int8(contents[INT8])
+        contents[FLOAT_ONNX] = onnx_model.float_model(bare, manifest)
+        contents[INT8_ONNX] = onnx_model.int8_model(contents[INT8], manifest)
+        for name in (FLOAT_ONNX, INT8_ONNX):
+            onnx_model.check(contents[name])
+    except InputError as error:
+        raise InputError(f"{run}: {error}") from error
+    return contents
 
 
-def _validation_sets(folders: Folders, manifest: Manifest, folds: str) -> list[EvaluationSet]:
+def _written(path: Path, content: bytes, manifest: Manifest) -> dict[str, Any]:
+    file = model_file.write(path, content, manifest)
+    kinds = onnx_model.operators(content) if path.suffix == ".onnx" else graph.kinds(content)
+    return {"bytes": path.stat().st_size, "hash": file.manifest.hash, "operators": kinds}
+
+
+def _metrics(figures: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest tells of accuracies, by split."""
+    return {
+        split: {kind: found["files"][name]["numbers"]["accuracy"] for kind, name in _SHORT.items()}
+        for split, found in figures.items()
+    }
+
+
+def _check_heads(run: Path, model: keras.Model, manifest: Manifest) -> None:
+    """Raises InputError where the model's heads are not those of the run's manifest."""
+    found = model.output if isinstance(model.output, dict) else {}
+    sizes = {head: tensor.shape[-1] for head, tensor in found.items()}
+    wanted = {head: len(labels) for head, labels in manifest.labels.items()}
+    if sizes != wanted:
+        raise InputError(
+            f"{run}: the labels do not match the heads: {runs.MODEL} has {sizes}, "
+            f"{runs.MANIFEST} has {wanted}; train again"
+        )
+
+
+def _sets(folders: Folders, manifest: Manifest, folds: str, split: str) -> list[EvaluationSet]:
+    """Words and scenes of a split, alone and mixed."""
     keywords, front_end = manifest.keywords, manifest.front_end
-    corpus = load_corpus(folders, keywords, front_end.sample_rate_hz, "validation", folds=folds)
+    corpus = load_corpus(folders, keywords, front_end.sample_rate_hz, split, folds=folds)
     data = material(corpus, front_end.clip_samples)
     mixed = {"scenes": scene_backgrounds(corpus)}
     seed = manifest.recipe["seed"]
-    return list(evaluation_sets(data, mixed, [_PARITY_SNR_DB], front_end.clip_samples, seed))
-
-
-def _check_writable(out: Path) -> None:
-    """Raises InputError now rather than after minutes of work."""
-    with _all_or_nothing(out):
-        pass
-
-
-@contextmanager
-def _all_or_nothing(out: Path) -> Iterator[Path]:
-    """A temporary folder whose files move to `out` when the block ends well."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".export-", dir=out) as temporary:
-            yield Path(temporary)
-            for path in Path(temporary).iterdir():
-                path.replace(out / path.name)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another folder") from error
+    found = evaluation_sets(data, mixed, [_PARITY_SNR_DB], front_end.clip_samples, seed)
+    asked = [set_ for set_ in found if windows_of(set_, manifest.labels).items]
+    if not asked:
+        raise InputError(f"nothing of the {split} split is for its heads; give the data it was trained on")
+    return asked

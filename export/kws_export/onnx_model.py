@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kws_device.errors import InputError
 from kws_device.manifest import Manifest
-from kws_device.quiet import quiet_libraries
+from kws_device.quiet import overheard, quiet_libraries
 
-from . import tflite
+from . import graph as tflite_graph
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +29,6 @@ OPSET = 17
 
 def float_model(model: keras.Model, manifest: Manifest) -> bytes:
     """The model as float32 ONNX, one window (1, frames, mels) in, heads by name out."""
-    import onnx
     import tensorflow as tf
 
     single = folded(model)
@@ -47,7 +47,6 @@ def float_model(model: keras.Model, manifest: Manifest) -> bytes:
         )
     _canonical(proto)
     _tell_labels(proto, manifest)
-    onnx.checker.check_model(proto, full_check=True)
     return bytes(proto.SerializeToString(deterministic=True))
 
 
@@ -83,6 +82,8 @@ def _canonical(proto: Any) -> None:
         node.name = f"{node.op_type}_{number}"
         node.input[:] = [names[tensor] for tensor in node.input]
         node.output[:] = [names[tensor] for tensor in node.output]
+        if not node.domain:
+            node.ClearField("domain")  # an empty one may be written, or not
     for weight in used:
         weight.name = names[weight.name]
     # Messages that are taken out of their list are gone: copies go back in.
@@ -102,18 +103,15 @@ def int8_model(content: bytes, manifest: Manifest) -> bytes:
         content: of tflite.int8_model.
         manifest: names the labels.
     """
-    import onnx
-
     with TemporaryDirectory() as folder, _as_tf2onnx_expects(), quiet_libraries():
         import tf2onnx
 
         path = Path(folder) / "int8.tflite"
         path.write_bytes(content)
         proto, _ = tf2onnx.convert.from_tflite(str(path), opset=OPSET)
-    _take_real_numbers(proto, tflite.output_tensors(content))
+    _take_real_numbers(proto, tflite_graph.output_tensors(content))
     _canonical(proto)
     _tell_labels(proto, manifest)
-    onnx.checker.check_model(proto, full_check=True)
     return bytes(proto.SerializeToString(deterministic=True))
 
 
@@ -145,6 +143,28 @@ def _take_real_numbers(proto: Any, heads: dict[str, str]) -> None:
     graph.node.extend([quantise, *dequantise])
 
 
+def check(content: bytes) -> None:
+    """Hold a model against ONNX itself, and load it as a device does.
+
+    Raises:
+        InputError: it breaks a rule of ONNX, or ONNX Runtime has a warning about it.
+    """
+    import onnx
+    import onnxruntime
+
+    try:
+        onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"not a model by the rules of ONNX ({reason}); change the model") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 2  # warnings
+    with overheard() as warned:
+        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    if warned:
+        raise InputError(f"ONNX Runtime warns of the model: {warned[0]}; change the model")
+
+
 def _tell_labels(proto: Any, manifest: Manifest) -> None:
     """As metadata, `labels_HEAD`, a JSON list: for programs that know nothing of the kit's manifest."""
     import onnx
@@ -169,6 +189,13 @@ def folded(model: keras.Model) -> keras.Model:
     """
     import keras
 
+    convolutions = (
+        keras.layers.Conv1D,
+        keras.layers.Conv2D,
+        keras.layers.DepthwiseConv1D,
+        keras.layers.DepthwiseConv2D,
+    )
+
     def source(layer: keras.Layer) -> keras.Layer | None:
         history = getattr(layer.input, "_keras_history", None)
         return None if history is None else history.operation
@@ -177,7 +204,7 @@ def folded(model: keras.Model) -> keras.Model:
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             before = source(layer)
-            if isinstance(before, keras.layers.Conv1D | keras.layers.Conv2D) and _is_linear(before):
+            if isinstance(before, convolutions) and _is_linear(before):
                 behind[before.name] = layer
     gone = {layer.name for layer in behind.values()}
 
@@ -209,7 +236,9 @@ def _with_normalisation(layer: keras.Layer, normalisation: keras.Layer) -> list[
     kernel, *bias = layer.get_weights()
     gamma, beta, mean, variance = normalisation.get_weights()
     scale = gamma / np.sqrt(variance + normalisation.epsilon)
-    return [kernel * scale, beta + ((bias[0] if bias else 0) - mean) * scale]
+    # A depthwise kernel's output channels are its last two dimensions, all others' the last one.
+    of_kernel = scale.reshape(kernel.shape[-2:]) if hasattr(layer, "depth_multiplier") else scale
+    return [kernel * of_kernel, beta + ((bias[0] if bias else 0) - mean) * scale]
 
 
 @contextlib.contextmanager

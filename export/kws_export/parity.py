@@ -1,55 +1,203 @@
-"""Whether an exported file says what the trained model says."""
+"""Whether an exported file says what the trained model says, of the same numbers and of the same sound."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
 
+from kws_device.engine import Engine
+from kws_device.front_end import log_mel
 from kws_device.manifest import Manifest
-from kws_training.evaluation.judging import Judgement, Predict, judge_set
+from kws_device.spotter import Spotter
+from kws_device.witness import Witness
+from kws_training.evaluation.judging import Predict, engine_predictor, validation_arrays, windows_of
 from kws_training.evaluation.test_sets import EvaluationSet
 
-Answers = dict[str, dict[str, Judgement]]
-"""Judgements by set name and head."""
+from .files import INT8, INT8_ONNX
+
+WAYS = ("numbers", "sound")
+"""Given to a file: the numbers that the model is given, or the sound, of which a device makes them."""
+
+Scores = dict[str, NDArray[np.float32]]
+"""By head, shape (windows, labels)."""
+
+_BATCH = 256
+_NOT_ASKED = -1
 
 
-def ask(sets: list[EvaluationSet], manifest: Manifest, predict: Predict) -> Answers:
-    """A model's answers to every set."""
-    return {set_.name: judge_set(set_, manifest, predict) for set_ in sets}
+@dataclass(frozen=True)
+class Trial:
+    """Real windows, and what the heads should say of them."""
+
+    mels: NDArray[np.float32]
+    """The network's input as training computes it, shape (windows, frames, mels)."""
+    right: dict[str, NDArray[np.int64]]
+    """By head: the label's index, shape (windows,); -1 where a head has no answer."""
+    parts: dict[str, slice]
+    """By the name of a set: its windows."""
 
 
-def accuracies(answers: Answers) -> dict[str, dict[str, dict[str, Any]]]:
-    """Accuracy and number of windows by set and head."""
+@dataclass(frozen=True)
+class SoundTrial(Trial):
+    """The windows of all decisions on one long sound."""
+
+    samples: NDArray[np.float32]
+    """Shape (n,), full scale is 1.0."""
+
+
+def of_windows(sets: Sequence[EvaluationSet], manifest: Manifest) -> Trial:
+    """Every window of some sets, for the network alone."""
+    mels, right, parts, first = [], [], {}, 0
+    for set_ in sets:
+        inputs, targets, weights = validation_arrays([set_], manifest)
+        mels.append(inputs)
+        right.append({head: _labels(targets[head], weights[head]) for head in targets})
+        parts[set_.name] = slice(first, first + len(inputs))
+        first += len(inputs)
+    return Trial(
+        np.concatenate(mels), {head: np.concatenate([r[head] for r in right]) for head in right[0]}, parts
+    )
+
+
+def _labels(targets: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.int64]:
+    return np.where(weights > 0, targets.argmax(axis=1), _NOT_ASKED)
+
+
+def of_sound(sets: Sequence[EvaluationSet], asked: Trial, manifest: Manifest, at_most: int) -> SoundTrial:
+    """Windows of the sets one after the other as one sound, for the device's whole path.
+
+    The device decides several times in each; where it has heard the whole of a window, and nothing else,
+    the heads have an answer.
+
+    Args:
+        sets: without overlays, which are no sound.
+        asked: the trial of the same sets.
+        manifest: how the device listens.
+        at_most: an even cross-section of about so many windows is taken.
+    """
+    front_end = manifest.front_end
+    step = round(front_end.sample_rate_hz * manifest.decoder.decision_ms / 1000)
+    decisions = math.ceil(front_end.clip_samples / step)
+    items = [item for set_ in sets for item in windows_of(set_, manifest.labels).items]
+    every = max(1, len(items) // at_most)
+    samples = np.zeros((len(items[::every]), decisions * step), dtype=np.float32)
+    for window, item in zip(samples, items[::every], strict=True):
+        window[-front_end.clip_samples :] = item.samples
+    sound = samples.ravel()
+    heard = np.concatenate([np.zeros(front_end.clip_samples, dtype=np.float32), sound])
+    right = {head: np.full(len(sound) // step, _NOT_ASKED) for head in manifest.labels}
+    for head, answers in asked.right.items():
+        right[head][decisions - 1 :: decisions] = answers[::every]
+    mels = np.empty((len(sound) // step, front_end.frames, front_end.mels), dtype=np.float32)
+    for n in tqdm(range(len(mels)), desc="mels", leave=False):
+        end = (n + 1) * step
+        mels[n] = log_mel(heard[end : end + front_end.clip_samples], front_end)
+    return SoundTrial(manifest.normalisation.apply(mels, out=mels), right, {}, sound)
+
+
+def ask(trial: Trial, predict: Predict) -> Scores:
+    """A model's scores for every window, given as mels."""
+    starts = tqdm(range(0, len(trial.mels), _BATCH), desc="windows", leave=False)
+    answers = [predict(trial.mels[start : start + _BATCH]) for start in starts]
+    return {head: np.concatenate([answer[head] for answer in answers]) for head in answers[0]}
+
+
+def hear(trial: SoundTrial, manifest: Manifest, engine: Engine) -> Scores:
+    """The same from the sound on, through the device's rings, front end and engine; scores not smoothed."""
+    witness = Witness(engine)
+    decisions = tqdm(Spotter(manifest, witness).feed(trial.samples), total=len(trial.mels), leave=False)
+    answers = [witness.answer for _ in decisions]
+    return {head: np.stack([answer[head] for answer in answers]) for head in answers[0]}
+
+
+def accuracies(trial: Trial, scores: Scores) -> dict[str, dict[str, dict[str, Any]]]:
+    """Accuracy and number of windows, of all of them and by set, then by head."""
+    parts = {"all": slice(None), **trial.parts}
     return {
-        name: {head: {"accuracy": round(j.accuracy, 4), "n": len(j.items)} for head, j in judged.items()}
-        for name, judged in answers.items()
+        name: {
+            head: {"accuracy": round(float(correct.mean()), 5), "n": len(correct)}
+            for head in scores
+            if len(correct := _correct(trial.right[head][part], scores[head][part]))
+        }
+        for name, part in parts.items()
     }
 
 
-def agreement(reference: Answers, other: Answers) -> dict[str, dict[str, Any]]:
-    """By head, over all sets: windows, share with the same label, score differences where it is the same."""
+def _correct(right: NDArray[np.int64], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Of the windows that have an answer, shape (windows asked,)."""
+    asked = right != _NOT_ASKED
+    return np.asarray(scores[asked].argmax(axis=1) == right[asked])
+
+
+def agreement(ours: Scores, theirs: Scores) -> dict[str, dict[str, Any]]:
+    """By head: windows, the share decided alike, the largest and the mean difference of all scores."""
     result = {}
-    for head in {head: None for judged in reference.values() for head in judged}:
-        pairs = [(judged[head], other[name][head]) for name, judged in reference.items() if head in judged]
-        same = np.concatenate(
-            [[p == q for p, q in zip(a.predicted, b.predicted, strict=True)] for a, b in pairs]
-        ).astype(bool)
-        difference = np.concatenate([np.abs(a.score - b.score) for a, b in pairs])[same]
+    for head in ours:
+        difference = np.abs(ours[head] - theirs[head])
+        same = ours[head].argmax(axis=1) == theirs[head].argmax(axis=1)
         result[head] = {
             "windows": len(same),
-            "same_label": round(float(same.mean()), 5),
-            "largest_score_difference": round(float(difference.max(initial=0)), 5),
-            "mean_score_difference": round(float(difference.mean()) if len(difference) else 0.0, 5),
+            "same_decision": round(float(same.mean()), 5),
+            "largest_difference": round(float(difference.max()), 6),
+            "mean_difference": round(float(difference.mean(dtype=np.float64)), 6),
         }
     return result
 
 
-def largest_loss(reference: Answers, other: Answers) -> tuple[float, str]:
-    """The largest fall of accuracy in points, and in which set and head."""
-    losses = [
-        (100 * (judged[head].accuracy - other[name][head].accuracy), f"{head} head, {name}")
-        for name, judged in reference.items()
-        for head in judged
-    ]
-    return max(losses)
+def lost(trial: Trial, ours: Scores, theirs: Scores) -> dict[str, dict[str, Any]]:
+    """By head that was asked: how many windows fewer the other model gets right, and points of accuracy."""
+    result = {}
+    for head in ours:
+        right = _correct(trial.right[head], ours[head])
+        windows = int(right.sum()) - int(_correct(trial.right[head], theirs[head]).sum())
+        if len(right):
+            result[head] = {"windows": windows, "points": round(100 * windows / len(right), 3)}
+    return result
+
+
+def measure(
+    trial: Trial, sound: SoundTrial, manifest: Manifest, model: Predict, engines: dict[str, Engine]
+) -> dict[str, Any]:
+    """Hold files against the model that they were made from, on one split.
+
+    Args:
+        trial: for the networks alone.
+        sound: for the device's whole path.
+        manifest: of the files.
+        model: the trained one, in floating point.
+        engines: by the name of a file.
+
+    Returns:
+        {"windows", "sound_windows", "keras": {way: {"accuracy"}}, "files": {name: {way: {"accuracy",
+        "against_keras", "lost"}}}, "int8_formats_agree": {way: ...}}; a way is `numbers`, where model
+        and file are given the same mels, or `sound`, where the file is given what a device hears.
+    """
+    keras = {"numbers": ask(trial, model), "sound": ask(sound, model)}
+    trials: dict[str, Trial] = {"numbers": trial, "sound": sound}
+    answers = {
+        name: {"numbers": ask(trial, engine_predictor(engine)), "sound": hear(sound, manifest, engine)}
+        for name, engine in engines.items()
+    }
+    return {
+        "windows": len(trial.mels),
+        "sound_windows": len(sound.mels),
+        "keras": {way: {"accuracy": accuracies(trials[way], keras[way])} for way in WAYS},
+        "files": {
+            name: {
+                way: {
+                    "accuracy": accuracies(trials[way], answer[way]),
+                    "against_keras": agreement(keras[way], answer[way]),
+                    "lost": lost(trials[way], keras[way], answer[way]),
+                }
+                for way in WAYS
+            }
+            for name, answer in answers.items()
+        },
+        "int8_formats_agree": {way: agreement(answers[INT8][way], answers[INT8_ONNX][way]) for way in WAYS},
+    }

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kws_device.errors import InputError
+
 if TYPE_CHECKING:
     import keras
 
@@ -36,10 +38,23 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def float_model(model: keras.Model) -> bytes:
-    """The model as float32 TFLite, one window (1, frames, mels) in, heads by name out."""
+def _converted(converter: Any) -> bytes:
+    """Raises InputError for an operator that does not convert."""
     with _quiet():
-        return bytes(_converter(model).convert())
+        try:
+            return bytes(converter.convert())
+        except Exception as error:  # the converter's own kinds, without a common parent
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"TFLite cannot carry the model ({reason}); change the model") from error
+
+
+def float_model(model: keras.Model) -> bytes:
+    """The model as float32 TFLite, one window (1, frames, mels) in, heads by name out.
+
+    Raises:
+        InputError: an operator that TFLite does not have.
+    """
+    return _converted(_converter(model))
 
 
 def int8_model(model: keras.Model, windows: NDArray[np.float32]) -> bytes:
@@ -48,48 +63,16 @@ def int8_model(model: keras.Model, windows: NDArray[np.float32]) -> bytes:
     Args:
         model: float Keras model.
         windows: normalised mels for calibration, shape (n, frames, mels).
+
+    Raises:
+        InputError: an operator that TFLite does not have with integers.
     """
     import tensorflow as tf
 
-    with _quiet():
-        converter = _converter(model)
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([window[None]] for window in windows)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.int8
-        converter.inference_output_type = tf.int8
-        return bytes(converter.convert())
-
-
-def operators(content: bytes) -> list[str]:
-    """The operators of a TFLite model, sorted, each once."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-    model = schema.Model.GetRootAs(content, 0)
-    codes = (model.OperatorCodes(i) for i in range(model.OperatorCodesLength()))
-    return sorted({names[code.BuiltinCode()] for code in codes})
-
-
-def float_tensors(content: bytes) -> list[str]:
-    """Names of the tensors of a TFLite model that hold floating-point numbers."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    floating = {schema.TensorType.FLOAT16, schema.TensorType.FLOAT32, schema.TensorType.FLOAT64}
-    model = schema.Model.GetRootAs(content, 0)
-    graphs = (model.Subgraphs(i) for i in range(model.SubgraphsLength()))
-    tensors = (graph.Tensors(i) for graph in graphs for i in range(graph.TensorsLength()))
-    return [tensor.Name().decode() for tensor in tensors if tensor.Type() in floating]
-
-
-def output_tensors(content: bytes) -> dict[str, str]:
-    """By the name of an output in the model's signature, a head: the name of its tensor."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content, 0)
-    signature = model.SignatureDefs(0)
-    outputs = (signature.Outputs(i) for i in range(signature.OutputsLength()))
-    tensors = model.Subgraphs(signature.SubgraphIndex())
-    return {
-        output.Name().decode(): tensors.Tensors(output.TensorIndex()).Name().decode() for output in outputs
-    }
+    converter = _converter(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([window[None]] for window in windows)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    return _converted(converter)

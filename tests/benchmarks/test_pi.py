@@ -14,7 +14,8 @@ import pytest
 from helpers import one_line_refusal
 
 from kws_benchmarks.pi.machine import PROCESSORS, Machine, counter, cpuinfo
-from kws_benchmarks.pi.measure import same_events
+from kws_benchmarks.pi.measure import same_events, score_differences
+from kws_benchmarks.pi.sides import Here
 from kws_benchmarks.pi.userland import device_wheel, requirements
 from kws_device.errors import InputError
 
@@ -116,6 +117,13 @@ def test_events_are_the_same_up_to_a_step_of_their_scores():
     assert not same_events([one], [{**one, "scene": "rain"}])
     assert not same_events([one], [])
     assert same_events([], [])
+
+
+def test_scores_are_compared_between_the_sides_and_between_stream_and_batch(shipped, tmp_path):
+    found = score_differences(Here(), Here(), shipped, tmp_path)
+    assert found.compared > 1000
+    assert (found.different, found.of_windows, found.of_sound) == (0, 0, 0)
+    assert found.streaming_equals_batch
 
 
 def test_missing_tools_and_bad_input_are_named_in_one_line(command, tmp_path):

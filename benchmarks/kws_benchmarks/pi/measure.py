@@ -53,8 +53,9 @@ def measure(model: str | Path | None, pi: Pi) -> dict[str, Any]:
 
     Returns:
         what `kws-bench pi --json` prints. `scores_equal`: asked about the windows that the model saw here
-        it answers the same there, and from the sound itself within one step of int8. Instructions are
-        those of kws-listen on a file; they are no times.
+        it answers the same there, and from the sound itself within one step of int8.
+        `streaming_equals_batch`: on both sides, scores of frames as they come are those of each second
+        computed at once. Instructions are those of kws-listen on a file; they are no times.
 
     Raises:
         InputError: a model that cannot be used, tools that are missing, or what cannot be fetched.
@@ -82,6 +83,7 @@ def measure(model: str | Path | None, pi: Pi) -> dict[str, Any]:
         "window_scores_different": scores.different,
         "window_score_difference": scores.of_windows,
         "sound_score_difference": scores.of_sound,
+        "streaming_equals_batch": scores.streaming_equals_batch,
         "events_equal": same_events(events_here, events_there),
         "events": len(events_there),
         "instructions_per_audio_s": per_s,
@@ -126,6 +128,9 @@ class Differences:
     """The largest difference for the very same window, which int8 models take as the very same integers."""
     of_sound: float
     """The largest one from the sound on, where the front ends' rounding comes in."""
+    streaming_equals_batch: bool
+    """Whether on the Pi, and here, each decision's scores are those of its second of sound computed at once,
+    bit for bit."""
 
 
 def score_differences(here: Side, there: Side, model: Path, folder: Path) -> Differences:
@@ -139,7 +144,13 @@ def score_differences(here: Side, there: Side, model: Path, folder: Path) -> Dif
             np.concatenate([np.abs(one[n] - other[n]).ravel() for n in one.files if n.startswith(kind)])
             for kind in ("given", "heard")
         )
-    return Differences(given.size, int((given > 0).sum()), float(given.max()), float(heard.max()))
+        streaming = all(
+            np.array_equal(side[n], side[n.replace("heard", "batch")])
+            for side in (one, other)
+            for n in one.files
+            if n.startswith("heard")
+        )
+    return Differences(given.size, int((given > 0).sum()), float(given.max()), float(heard.max()), streaming)
 
 
 def _events(side: Side, model: Path) -> list[dict[str, Any]]:

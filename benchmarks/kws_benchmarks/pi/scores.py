@@ -2,8 +2,9 @@
 
     python scores.py MODEL SOUND OUT.npz [GIVEN.npz]
 
-Needs the device package alone. OUT gets the windows that the model was asked about and its scores by head,
-not smoothed; with GIVEN, the scores of its windows too.
+Needs the device package alone. OUT gets the windows that the model was asked about, as the engine takes them,
+and its scores by head, not smoothed: `heard`, decision by decision from the newest frames, and `batch`, from
+each of the same seconds of sound at once. With GIVEN, `given`: the scores of its windows.
 """
 
 from __future__ import annotations
@@ -15,29 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device import AudioFile, Spotter, model_file
-from kws_device.engine import Engine, load_engine
+from kws_device.engine import load_engine
+from kws_device.front_end import log_mel
+from kws_device.witness import Witness
 
 Scores = dict[str, NDArray[np.float32]]
-
-
-class Witness(Engine):
-    """An engine that remembers what it was asked and what it answered."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.windows: list[NDArray[np.float32]] = []
-        self.answers: list[Scores] = []
-
-    def prepare(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See Engine. Left to `run`, which is to see real numbers."""
-        return frames
-
-    def run(self, window: NDArray[np.float32]) -> Scores:
-        """See Engine."""
-        answer = self._engine.scores(window)
-        self.windows.append(window.copy())
-        self.answers.append({head: scores.copy() for head, scores in answer.items()})
-        return answer
 
 
 def by_head(answers: list[Scores], prefix: str) -> Scores:
@@ -49,17 +32,20 @@ def main() -> None:
     """Write OUT."""
     model, sound, out, *given = sys.argv[1:]
     file = model_file.read(Path(model))
-    witness = Witness(load_engine(file))
-    for _ in Spotter(file.manifest, witness).decisions(AudioFile(sound)):
-        pass
-    found = by_head(witness.answers, "heard ")
+    engine, manifest = load_engine(file), file.manifest
+    witness = Witness(engine)
+    spotter = Spotter(manifest, witness)
+    windows, heard, batch = [], [], []
+    for _ in spotter.decisions(AudioFile(sound)):
+        windows.append(witness.window)
+        heard.append(witness.answer)
+        mels = log_mel(spotter.clip(), manifest.front_end)
+        batch.append(engine.scores(manifest.normalisation.apply(mels)))
+    found = by_head(heard, "heard ") | by_head(batch, "batch ")
     if given:
-        again = Witness(load_engine(file))
         with np.load(given[0], allow_pickle=False) as content:
-            for window in content["windows"]:
-                again.run(window)
-        found |= by_head(again.answers, "given ")
-    np.savez(out, windows=np.stack(witness.windows), **found)  # type: ignore[arg-type]
+            found |= by_head([engine.run(window) for window in content["windows"]], "given ")
+    np.savez(out, windows=np.stack(windows), **found)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from kws_device.front_end import MelConfig
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from ..data.layouts import FOLDS, SPLITS
-from ..recipe_parts import DecoderDefaults, Provenance
+from ..recipe_parts import DecoderDefaults, ExportLimits, Provenance
 
 _FEWEST_FRAMES = 115
 """Of which `valid` pools leave anything: 115 -> 39 -> 19 -> 7 -> 3 -> 1, see network.alexnet."""
@@ -203,6 +203,7 @@ class StudyRecipe:
     optimisation: CyclicOptimisation
     fine_tuning: FineTuningConfig
     decoder: DecoderDefaults
+    export: ExportLimits
     provenance: Provenance
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kws_device.front_end import MelConfig
 
-from ..recipe_parts import DecoderDefaults, Provenance
+from ..recipe_parts import DecoderDefaults, ExportLimits, Provenance
 
 
 @dataclass(frozen=True)
@@ -145,4 +145,5 @@ class Recipe:
     augmentation: AugmentationConfig
     optimisation: OptimisationConfig
     decoder: DecoderDefaults
+    export: ExportLimits
     provenance: Provenance

@@ -1,0 +1,32 @@
+"""An engine that can be asked what it saw and said last, for those who measure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .engine import Engine
+
+
+class Witness(Engine):
+    """Another engine, whose last window and last scores stay readable."""
+
+    window: NDArray[Any]
+    """As prepared, shape (frames, mels): a copy."""
+    answer: dict[str, NDArray[np.float32]]
+    """Scores by head, not smoothed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def prepare(self, frames: NDArray[np.float32]) -> NDArray[Any]:
+        """See Engine."""
+        return self._engine.prepare(frames)
+
+    def run(self, window: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """See Engine."""
+        self.window = window.copy()
+        self.answer = self._engine.run(window)
+        return self.answer

@@ -1,0 +1,58 @@
+"""The files of an export: what they are called, and how they come into their folder, all or none."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from kws_device.errors import InputError
+
+INT8, INT8_ONNX = "kws.tflite", "kws.onnx"
+FLOAT, FLOAT_ONNX = "kws-float.tflite", "kws-float.onnx"
+REPORT, FIGURES = "export.json", "export.md"
+LAYERS, LAYERS_PAGE, LAYERS_PICTURE = "layers.json", "layers.html", "layers.png"
+
+_OPTIONAL = (LAYERS, LAYERS_PAGE, LAYERS_PICTURE)
+
+
+@contextmanager
+def all_or_nothing(out: Path) -> Iterator[Path]:
+    """A temporary folder whose files move to `out` when the block ends well; else all is as it was before.
+
+    Raises:
+        InputError: the folder cannot be written; said before the block begins.
+    """
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        with _writing(out):
+            out.mkdir(parents=True, exist_ok=True)
+            temporary = TemporaryDirectory(prefix=".export-", dir=out)
+        with temporary as name:
+            yield Path(name)
+            with _writing(out):
+                _move(Path(name), out)
+    except BaseException:
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def _move(folder: Path, out: Path) -> None:
+    """What an earlier export left and this one does not have would be about another model."""
+    for name in _OPTIONAL:
+        if not (folder / name).exists():
+            (out / name).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        path.replace(out / path.name)

@@ -1,0 +1,93 @@
+"""kws-export: what it does not take, in one line, and nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import keras
+import pytest
+import trees
+from helpers import one_line_refusal
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A run of one's own, to be broken."""
+    return shutil.copytree(trained.run, tmp_path / "run")
+
+
+def refused(command, run, tmp_path, *options, words):
+    out = tmp_path / "exports" / "mine"
+    one_line_refusal(command("kws-export", run, "--out", out, *options), *words)
+    assert not out.parent.exists()
+
+
+def test_what_is_no_finished_run_is_named(command, run, tmp_path):
+    refused(command, tmp_path, tmp_path, words=("not a run",))
+    (run / "model.keras").unlink()
+    refused(command, run, tmp_path, words=("model.keras", "finish an epoch"))
+
+
+def test_data_that_is_gone_or_silent_is_named(command, run, tmp_path):
+    refused(command, run, tmp_path, "--speech", tmp_path / "gone", words=("gone",))
+    silent = {}
+    for kind, make in (("speech", trees.speech_commands), ("scenes", trees.esc50)):
+        silent[kind] = make(tmp_path / kind)
+        for path in silent[kind].rglob("*.wav"):
+            trees.silence(path)
+    options = ("--speech", silent["speech"], "--scenes", silent["scenes"])
+    refused(command, run, tmp_path, *options, words=("nothing but silence",))
+
+
+def test_a_folder_that_cannot_be_written_is_named(command, run, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        one_line_refusal(command("kws-export", run, "--out", out), out, "cannot be written")
+    assert (tmp_path / "file").read_text() == "in the way"
+    one_line_refusal(command("kws-export", run), "--out")
+    one_line_refusal(command("kws-export", "show", tmp_path / "file"), "neither a TFLite nor an ONNX model")
+
+
+def test_a_limit_that_does_not_exist_or_means_nothing_is_named(command, run, tmp_path):
+    refused(command, run, tmp_path, "--limit", "windows", words=("KEY=VALUE",))
+    refused(command, run, tmp_path, "--limit", "losses=1", words=("--limit", "unknown losses"))
+    refused(command, run, tmp_path, "--limit", "windows=0", words=("windows must be at least 1",))
+    refused(command, run, tmp_path, "--limit", "int8_agreement=2", words=("from 0 to 1",))
+
+
+def test_an_export_that_keeps_no_limit_leaves_what_was_there(command, run, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "kws.tflite").write_text("of before")
+    result = command("kws-export", run, "--out", out, "--limit", "int8_agreement=1")
+    one_line_refusal(
+        result, "validation: kws", "head", "the limit int8_agreement is 1", "Nothing was written"
+    )
+    assert [path.name for path in out.iterdir()] == ["kws.tflite"]
+    assert (out / "kws.tflite").read_text() == "of before"
+
+
+def spoiled(run, change):
+    """The run with another network behind its mels."""
+    model = keras.models.load_model(run / "model.keras")
+    inputs = keras.Input(model.input.shape[1:], name="mels")
+    keras.Model(inputs, change(inputs)).save(run / "model.keras")
+
+
+def test_an_operator_that_int8_cannot_carry_is_named(command, run, tmp_path):
+    def heads(inputs):
+        x = keras.layers.Flatten()(keras.ops.erfinv(keras.ops.tanh(inputs) * 0.9))
+        sizes = {"keyword": 4, "scene": 2}
+        return {head: keras.layers.Dense(n, activation="softmax", name=head)(x) for head, n in sizes.items()}
+
+    spoiled(run, heads)
+    refused(command, run, tmp_path, words=(run, "TFLite cannot carry", "Erfinv"))
+
+
+def test_labels_that_are_not_the_heads_are_named(command, run, tmp_path):
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["heads"][1]["labels"].append("thunder")
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    words = ("the labels do not match the heads", "'scene': 2", "'scene': 3")
+    refused(command, run, tmp_path, words=words)
