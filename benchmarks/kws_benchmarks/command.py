@@ -94,20 +94,15 @@ def _robustness(options: argparse.Namespace) -> int:
         raise InputError(f"--limit {options.limit}: must be at least 1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-    from .robustness import robustness, shortfalls
+    from kws_training.data.corpus import Folders
 
-    report = robustness(
-        options.model,
-        options.speech,
-        options.scenes,
-        options.noise,
-        options.split,
-        options.snr,
-        options.limit,
-        options.out,
-    )
-    _show(lines.robustness(report))
-    short = shortfalls(report, requirements)
+    from .robustness.measure import Plan, robustness
+    from .robustness.requirements import shortfalls
+
+    folders = Folders(speech=options.speech, scenes=options.scenes, noise=options.noise)
+    result = robustness(options.model, Plan(folders, options.split, options.snr, options.limit), options.out)
+    _show(lines.robustness(result.report))
+    short = shortfalls(result.report, requirements)
     _show([f"required: {line}" for line in short])
     return 1 if short else 0
 

@@ -10,8 +10,9 @@ def _model(report: dict[str, Any]) -> str:
 
 
 def robustness(report: dict[str, Any]) -> list[str]:
-    """A line for each set."""
-    text = [f"{_model(report)}, {report['split']} split"]
+    """The verdict, then a line for each set."""
+    verdict = report["verdict"]
+    text = [f"{_model(report)}, {report['split']} split: {verdict['word']}", *verdict["reasons"]]
     for figures in report["sets"]:
         parts = [
             f"{head} {f['accuracy']:7.2%} [{f['ci95'][0]:.1%}, {f['ci95'][1]:.1%}] n={f['n']}"

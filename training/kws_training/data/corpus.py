@@ -155,10 +155,15 @@ def read_folder(
     Raises:
         InputError: no such folder, or no audio in it.
     """
-    return decode(_section(_paths_below(folder), at_most), sample_rate_hz, what)
+    return decode(_section(paths_below(folder), at_most), sample_rate_hz, what)
 
 
-def _paths_below(folder: Path | None) -> list[Path]:
+def paths_below(folder: Path | None) -> list[Path]:
+    """Every sound file below a folder without labels, sorted; none without a folder.
+
+    Raises:
+        InputError: no such folder, or no audio in it.
+    """
     if folder is None:
         return []
     if not folder.is_dir():
@@ -176,7 +181,7 @@ def negatives_of(folder: Path | None, split: str) -> list[Path]:
     Raises:
         InputError: no such folder, or no audio in it.
     """
-    paths = _paths_below(folder)
+    paths = paths_below(folder)
     held_out = set(sorted({path.stem.partition("-")[0] for path in paths})[4::5])
     return [path for path in paths if (path.stem.partition("-")[0] in held_out) == (split == "validation")]
 
