@@ -18,8 +18,11 @@ from .robustness.predictions import COLUMNS, PREDICTIONS, read
 _EXCHANGES = 10_000
 _LEVEL = 0.05
 
-Answers = dict[tuple[str, str], dict[str, tuple[str, str, bool]]]
-"""By set and head, then by clip: speaker, label, whether it was right."""
+Clips = dict[str, tuple[str, str, bool]]
+"""By clip: speaker, label, whether it was right."""
+
+Answers = dict[tuple[str, str], Clips]
+"""By set and head."""
 
 
 def compare(a: Path, b: Path) -> dict[str, Any]:
@@ -30,56 +33,51 @@ def compare(a: Path, b: Path) -> dict[str, Any]:
         b: folder of the report from after.
 
     Returns:
-        {"a": {"model", "hash"}, "b": {...}, "split", "sets": [{"set", "head", "n", "a", "b", "difference",
-        "ci95": [low, high], "p", "p_corrected", "verdict": "better"|"worse"|"same"}]}; a, b and differences
-        are shares of 1, b less a.
+        {"a": {"model", "hash"}, "b": {...}, "split", "sets": [{"set", "head", "n", "left_out", "a", "b",
+        "difference", "ci95": [low, high], "p", "p_corrected", "verdict": "better"|"worse"|"same"}]}; a, b
+        and differences, b less a, are shares of the n clips that both were asked the same about.
 
     Raises:
-        InputError: no report, or not the same split or clips in both.
+        InputError: no report, or not the same split, draw or sets in both.
     """
     first, second = _report(a), _report(b)
-    if first["split"] != second["split"]:
-        raise InputError(
-            f"{b}: of the {second['split']} split, and {a} of the {first['split']} split; judge both on one"
-        )
+    for key in ("split", "limit"):
+        if first[key] != second[key]:
+            raise InputError(
+                f"{b}: made with --{key} {second[key]}, and {a} with {first[key]}; judge both on the same"
+            )
     before, after = _answers(a), _answers(b)
-    shared = [key for key in before if key in after]
-    if not shared:
-        raise InputError(f"{b}: has no set in common with {a}; judge both on the same sets")
-    sets = [_set(key, before[key], after[key], a, b) for key in shared]
+    found = [_set(key, before[key], after[key]) for key in before if key in after]
+    sets = [entry for entry in found if entry is not None]
+    if not sets:
+        raise InputError(f"{b}: has no clips of the same sets and labels as {a}; judge both on the same")
     for entry, p in zip(sets, corrected([entry["p"] for entry in sets]), strict=True):
         entry["p_corrected"] = round(p, 5)
         entry["verdict"] = "same" if p >= _LEVEL else "better" if entry["difference"] > 0 else "worse"
     named = {
-        side: {key: report[key] for key in ("model", "hash")}
-        for side, report in (("a", first), ("b", second))
+        side: {k: report[k] for k in ("model", "hash")} for side, report in (("a", first), ("b", second))
     }
     return {**named, "split": first["split"], "sets": sets}
 
 
-def _set(
-    key: tuple[str, str],
-    before: dict[str, tuple[str, str, bool]],
-    after: dict[str, tuple[str, str, bool]],
-    a: Path,
-    b: Path,
-) -> dict[str, Any]:
-    clips = {clip: told[:2] for clip, told in before.items()}
-    if clips != {clip: told[:2] for clip, told in after.items()}:
-        raise InputError(
-            f"{b}: set {key[0]}, {key[1]}: other clips or labels than in {a}; give both the same options"
-        )
-    ours, theirs = _tally(after), _tally(before)
-    low, high = difference_ci95(ours, theirs)
-    rates = [sum(right for right, _ in tally.values()) / len(clips) for tally in (theirs, ours)]
-    gains = np.array([ours[speaker][0] - theirs[speaker][0] for speaker in sorted(ours)])
+def _set(key: tuple[str, str], before: Clips, after: Clips) -> dict[str, Any] | None:
+    """A set's entry; None without a clip that both were asked the same about."""
+    shared = [clip for clip, told in before.items() if clip in after and told[:2] == after[clip][:2]]
+    if not shared:
+        return None
+    ours, theirs = ({clip: side[clip] for clip in shared} for side in (after, before))
+    now, then = _tally(ours), _tally(theirs)
+    low, high = difference_ci95(now, then)
+    rate_then, rate_now = (sum(right for right, _ in tally.values()) / len(shared) for tally in (then, now))
+    gains = np.array([now[speaker][0] - then[speaker][0] for speaker in sorted(now)])
     return {
         "set": key[0],
         "head": key[1],
-        "n": len(clips),
-        "a": round(rates[0], 5),
-        "b": round(rates[1], 5),
-        "difference": round(rates[1] - rates[0], 5),
+        "n": len(shared),
+        "left_out": len(before.keys() | after.keys()) - len(shared),
+        "a": round(rate_then, 5),
+        "b": round(rate_now, 5),
+        "difference": round(rate_now - rate_then, 5),
         "ci95": [round(low, 5), round(high, 5)],
         "p": round(exchange_test(gains), 5),
     }
@@ -122,7 +120,7 @@ def corrected(p_values: list[float]) -> list[float]:
     return found
 
 
-def _tally(answers: dict[str, tuple[str, str, bool]]) -> Tally:
+def _tally(answers: Clips) -> Tally:
     counts: dict[str, tuple[int, int]] = {}
     for speaker, _, right in answers.values():
         before = counts.get(speaker, (0, 0))
@@ -134,7 +132,7 @@ def _report(folder: Path) -> dict[str, Any]:
     path = folder / REPORT
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {key: report[key] for key in ("model", "hash", "split")}
+        return {key: report[key] for key in ("model", "hash", "split", "limit")}
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); name a report of kws-bench robustness"

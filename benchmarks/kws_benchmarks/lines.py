@@ -37,6 +37,10 @@ def compare(report: dict[str, Any]) -> list[str]:
                 f"{100 * entry['difference']:+5.1f} points [{100 * low:+.1f}, {100 * high:+.1f}] "
                 f"n={entry['n']} p={entry['p_corrected']:.4f}"
             )
+    if left_out := max(entry["left_out"] for entry in report["sets"]):
+        text.append(
+            f"up to {left_out} clips of a set are left out: only one was asked, or they were asked otherwise"
+        )
     same = [f"{e['set']} ({e['head']})" for e in report["sets"] if e["verdict"] == "same"]
     if same:
         text.append(f"no difference beyond chance: {', '.join(same)}")

@@ -54,7 +54,9 @@ def against_noise(title: str, curves: Sequence[Curve], with_anchors: bool) -> Dr
     y = _percent_axis(drawing, worst, left, width - right, height - bottom, top)
     step = (ratios[0] - ratios[-1]) / max(1, len(ratios) - 1) if len(ratios) > 1 else 5.0
     x_of = Scale(-(ratios[0] + step), -ratios[-1], left + 24, width - right - 12)
-    places = {CLEAN: x_of(-(ratios[0] + step)), **{snr: x_of(-snr) for snr in ratios}}
+    places = {snr: x_of(-snr) for snr in ratios}
+    if any(CLEAN in curve.figures for curve in curves):
+        places = {CLEAN: x_of(-(ratios[0] + step)), **places}
     for snr, x in places.items():
         drawing.line(x, height - bottom, x, height - bottom + 5, "axis")
         drawing.text(x, height - bottom + 19, "clean" if snr == CLEAN else f"{snr:g} dB", "", "middle")
@@ -131,7 +133,7 @@ def classes(title: str, series: Sequence[str], rows: Sequence[Row]) -> Drawing:
         if bar is not None:
             drawing.box(left, y - 8, x(bar["accuracy"]) - left, 16, "bar s0")
             drawing.line(x(bar["ci95"][0]), y, x(bar["ci95"][1]), y, "axis")
-            drawing.text(width - right + 8, y + 4, f"{bar['accuracy']:.0%}", "soft")
+            drawing.text(width - right + 8, y + 4, f"{100 * bar['accuracy']:.0f} %", "soft")
         for m, figure in enumerate(marks, start=1):
             if figure is not None:
                 drawing.mark(x(figure["accuracy"]), y, m % COLOURS, f"{row.name}: {_told(figure)}")
@@ -204,11 +206,11 @@ def trade_off(title: str, curve: Sequence[Mapping[str, Any]], now: tuple[float, 
             x_of(math.asinh(rate)),
             y(missed),
             0,
-            f"threshold {threshold}: {missed:.1%} missed, {rate:g} an hour",
+            f"threshold {threshold}: {100 * missed:.1f} % missed, {rate:g} an hour",
         )
     if now is not None:
         x, at = x_of(math.asinh(now[0])), y(now[1])
-        drawing.mark(x, at, 3, f"as shipped: {now[1]:.1%} missed, {now[0]:g} an hour")
+        drawing.mark(x, at, 3, f"as shipped: {100 * now[1]:.1f} % missed, {now[0]:g} an hour")
         drawing.text(x + 10, at - 8, "the model's own thresholds", "strong s3")
     return drawing
 
@@ -229,7 +231,7 @@ def costs(title: str, bars: Sequence[tuple[str, float]], unit: str) -> Drawing:
 
 def _told(figure: Figure) -> str:
     low, high = figure["ci95"]
-    return f"{figure['accuracy']:.1%} [{low:.1%}, {high:.1%}] of {figure['n']}"
+    return f"{100 * figure['accuracy']:.1f} % [{100 * low:.1f} %, {100 * high:.1f} %] of {figure['n']}"
 
 
 def _from(worst: float) -> float:

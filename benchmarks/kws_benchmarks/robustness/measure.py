@@ -90,10 +90,11 @@ def robustness(model: str | Path | None, plan: Plan, out: Path) -> Result:
             run.judge([(c, c.scenes(items, first)) for c in alone if c.scenes], written, bar)
         if not run.counts:
             raise InputError("nothing in these folders is for the model's heads; give its words or scenes")
-    report = {
+    report: dict[str, Any] = {
         "model": manifest.name,
         "hash": manifest.hash,
         "split": plan.split,
+        "limit": plan.limit,
         "scene_windows_left_out": found.left_out,
         "sets": run.figures(),
     }

@@ -82,11 +82,16 @@ def names(models: Sequence[str]) -> list[str]:
         InputError: one is named twice.
     """
     parts = [_parts(Path(model)) if Path(model).exists() else (model,) for model in models]
-    for depth in range(1, max(map(len, parts)) + 1):
-        called = ["-".join(part[-depth:]) for part in parts]
-        if len(set(called)) == len(called):
+    depths = [1] * len(parts)
+    while True:
+        called = ["-".join(part[-depth:]) for part, depth in zip(parts, depths, strict=True)]
+        alike = [n for n, name in enumerate(called) if called.count(name) > 1]
+        if not alike:
             return called
-    raise InputError(f"--model {' '.join(models)}: one is named twice; name each once")
+        if all(depths[n] >= len(parts[n]) for n in alike):
+            raise InputError(f"--model {' '.join(models)}: one is named twice; name each once")
+        for n in alike:
+            depths[n] += 1
 
 
 def _parts(path: Path) -> tuple[str, ...]:

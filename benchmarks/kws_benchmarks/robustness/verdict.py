@@ -84,8 +84,8 @@ def verdict(
         return Verdict(WORKS, "It tells scenes apart; it has no words to judge.", tuple(told))
     in_noise, robust = _in_noise(sets)
     findings = (*told, *in_noise, *_elsewhere(sets), *_false_alarms(manifest, clean[KEYWORD_HEAD]))
-    if sets["clean"][KEYWORD_HEAD]["accuracy"] < _GOOD_WORDS:
-        sentence = f"It gets fewer than {_GOOD_WORDS:.0%} of the words right even where it is quiet."
+    if (accuracy := sets["clean"][KEYWORD_HEAD]["accuracy"]) < _GOOD_WORDS:
+        sentence = f"Even where it is quiet it gets only {100 * accuracy:.1f} % of the words right."
         return Verdict(WEAK, sentence, findings)
     if robust is None:
         return Verdict(WORKS, "It hears its words where it is quiet; noise was not tried.", findings)
@@ -105,12 +105,12 @@ def _faults(
     said = matrix.sum(axis=0) / total
     favourite = int(said.argmax())
     if said[favourite] >= _ONE_ANSWER and said[favourite] - matrix.sum(axis=1)[favourite] / total > 0.3:
-        yield f"{head}: it says {labels[favourite]} to {said[favourite]:.0%} of everything, whatever it is."
+        yield f"{head}: it says {labels[favourite]} to {100 * said[favourite]:.0f} % of all, whatever it is."
     there = matrix.sum(axis=1) > 0
     recall = float(np.mean(np.diag(matrix)[there] / matrix.sum(axis=1)[there]))
     by_luck = 1 / len(labels)
     if len(labels) > 1 and (recall - by_luck) / (1 - by_luck) < _NO_SKILL:
-        yield f"{head}: it is hardly better than guessing, {recall:.0%} of each label on average."
+        yield f"{head}: it is hardly better than guessing, {100 * recall:.0f} % of each label on average."
     names, right = _best_names(matrix)
     accuracy = figure["accuracy"]
     if right - accuracy > _EXCHANGE_GAIN and right > _EXCHANGE_ACCURACY:
@@ -118,10 +118,13 @@ def _faults(
         more = f" and {len(swapped) - 3} more" if len(swapped) > 3 else ""
         yield (
             f"{head}: its labels are exchanged: {', '.join(swapped[:3])}{more}. "
-            f"Under other names {right:.0%} of its answers would be right."
+            f"Under other names {100 * right:.0f} % of its answers would be right."
         )
     if promised is not None and figure["ci95"][1] < promised - _BELOW_PROMISE:
-        yield f"{head}: {accuracy:.1%} here, where the model itself tells of {promised:.1%} on validation."
+        yield (
+            f"{head}: {100 * accuracy:.1f} % here, where the model itself tells of "
+            f"{100 * promised:.1f} % on validation."
+        )
 
 
 def _best_names(matrix: Confusion) -> tuple[dict[int, int], float]:
@@ -141,13 +144,14 @@ def _best_names(matrix: Confusion) -> tuple[dict[int, int], float]:
 def _heard(clean: dict[str, Any], manifest: Manifest) -> Iterator[str]:
     if words := clean.get(KEYWORD_HEAD):
         each = {word: words["per_class"][word] for word in manifest.keywords if word in words["per_class"]}
-        text = f"Clean, {words['accuracy']:.1%} of {words['n']} words are right"
+        text = f"Clean, {100 * words['accuracy']:.1f} % of {words['n']} words are right"
         if each:
             weakest = min(each, key=lambda word: each[word]["accuracy"])
-            text += f"; the weakest is {weakest} with {each[weakest]['accuracy']:.1%}"
+            least = each[weakest]
+            text += f"; the weakest is {weakest} with {100 * least['accuracy']:.1f} % of {least['n']}"
         yield text + "."
     if scenes := clean.get(SCENE_HEAD):
-        yield f"Scenes alone: {scenes['accuracy']:.1%} of {scenes['n']} seconds are right."
+        yield f"Scenes alone: {100 * scenes['accuracy']:.1f} % of {scenes['n']} seconds are right."
 
 
 def _in_noise(sets: dict[str, dict[str, Any]]) -> tuple[list[Finding], bool | None]:
@@ -217,5 +221,5 @@ def _false_alarms(manifest: Manifest, matrix: Confusion) -> Iterator[Finding]:
     share = taken / total
     yield Finding(
         "bad" if share > _LOSES_MUCH else "plain",
-        f"Of {total} other words it takes {share:.1%} for one of its own (before any threshold).",
+        f"Of {total} other words it takes {100 * share:.1f} % for one of its own (before any threshold).",
     )
