@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,9 +85,9 @@ def robustness(model: str | Path | None, plan: Plan, out: Path) -> Result:
         tqdm(total=total, desc=manifest.name, unit="window", leave=False) as bar,
     ):
         for first, items in chunks(found.words, _CHUNK):
-            run.judge([(c, c.words(items, first)) for c in asked], written, bar)
+            run.judge(((c, c.words(items, first)) for c in asked), written, bar)
         for first, items in chunks(found.scenes, _CHUNK):
-            run.judge([(c, c.scenes(items, first)) for c in alone if c.scenes], written, bar)
+            run.judge(((c, c.scenes(items, first)) for c in alone if c.scenes), written, bar)
         if not run.counts:
             raise InputError("nothing in these folders is for the model's heads; give its words or scenes")
     report: dict[str, Any] = {
@@ -118,11 +118,11 @@ class _Run:
 
     def judge(
         self,
-        sets: Sequence[tuple[Condition, EvaluationSet]],
+        sets: Iterable[tuple[Condition, EvaluationSet]],
         written: Predictions,
         bar: tqdm[Any],
     ) -> None:
-        """The same windows under some conditions, the clean one first."""
+        """The same windows under some conditions, the clean one first; one set is in memory at a time."""
         model = self._model
         clean: Judgement | None = None
         for condition, set_ in sets:
