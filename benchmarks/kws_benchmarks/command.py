@@ -19,10 +19,11 @@ from . import lines
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="kws-bench", description="Measure a model through the device's own path.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_add_robustness, _add_stream, _add_speed, _add_pi, _add_soak):
+    for add in (_add_robustness, _add_compare, _add_stream, _add_speed, _add_pi, _add_soak):
         add(commands)
-    for command in commands.choices.values():
-        command.add_argument("--model", metavar="FILE|NAME", help="instead of the shipped one")
+    for name, command in commands.choices.items():
+        if name not in ("robustness", "compare"):
+            command.add_argument("--model", metavar="FILE|NAME", help="instead of the shipped one")
     return parser
 
 
@@ -35,6 +36,20 @@ def _add_robustness(commands: Any) -> None:
     robustness.add_argument("--split", choices=("validation", "test", "all"), required=True)
     robustness.add_argument("--out", type=Path, metavar="DIR", required=True)
     robustness.add_argument(
+        "--model",
+        nargs="+",
+        metavar="FILE|NAME|RUN",
+        help="instead of the shipped one; runs of kws-train too; several: side by side",
+    )
+    robustness.add_argument(
+        "--add",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="JSON of speed, stream, pi or kws-train study for the report; those in --out are found",
+    )
+    robustness.add_argument(
         "--snr", type=float, nargs="+", default=[20, 10, 5, 0, -5], metavar="DB", help="of the mixed sets"
     )
     robustness.add_argument("--limit", type=int, metavar="N", help="a seeded draw, balanced by class")
@@ -45,6 +60,18 @@ def _add_robustness(commands: Any) -> None:
         metavar="SET=ACCURACY",
         help="exit 1 where a figure falls short, for example clean=.95 snr10=.93 scene-clean=.7",
     )
+
+
+def _add_compare(commands: Any) -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="what got better or worse beyond chance, from one report to another",
+        description="Two reports of kws-bench robustness on the same clips.",
+    )
+    compare.set_defaults(run=_compare)
+    compare.add_argument("a", type=Path, metavar="A", help="folder of a report")
+    compare.add_argument("b", type=Path, metavar="B", help="folder of the report that is held against it")
+    compare.add_argument("--json", action="store_true", help="the figures on stdout")
 
 
 def _add_stream(commands: Any) -> None:
@@ -130,22 +157,28 @@ def _robustness(options: argparse.Namespace) -> int:
         raise InputError(f"--limit {options.limit}: must be at least 1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-    from .robustness import robustness, shortfalls
+    from kws_training.data.corpus import Folders
 
-    report = robustness(
-        options.model,
-        options.speech,
-        options.scenes,
-        options.noise,
-        options.split,
-        options.snr,
-        options.limit,
-        options.out,
-    )
-    _show(lines.robustness(report))
-    short = shortfalls(report, requirements)
+    from .report.reports import report
+    from .robustness.measure import Plan
+    from .robustness.requirements import shortfalls
+
+    folders = Folders(speech=options.speech, scenes=options.scenes, noise=options.noise)
+    plan = Plan(folders, options.split, options.snr, options.limit)
+    short = []
+    for name, result in report(options.model, plan, options.add, options.out).items():
+        _show(lines.robustness(result.report, name))
+        short += [f"{name}: {line}" if name else line for line in shortfalls(result.report, requirements)]
     _show([f"required: {line}" for line in short])
     return 1 if short else 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from .compare import compare
+
+    found = compare(options.a, options.b)
+    _show(lines.compare(found))
+    return _print(found, options.json)
 
 
 def _requirements(texts: list[str]) -> dict[str, float]:

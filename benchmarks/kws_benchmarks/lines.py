@@ -9,9 +9,11 @@ def _model(report: dict[str, Any]) -> str:
     return f"{report['model']} {report['hash'][:12]}"
 
 
-def robustness(report: dict[str, Any]) -> list[str]:
-    """A line for each set."""
-    text = [f"{_model(report)}, {report['split']} split"]
+def robustness(report: dict[str, Any], name: str = "") -> list[str]:
+    """The verdict, then a line for each set; `name` tells models side by side apart."""
+    verdict = report["verdict"]
+    called = f"{name}: " if name else ""
+    text = [f"{called}{_model(report)}, {report['split']} split: {verdict['word']}", *verdict["reasons"]]
     for figures in report["sets"]:
         parts = [
             f"{head} {f['accuracy']:7.2%} [{f['ci95'][0]:.1%}, {f['ci95'][1]:.1%}] n={f['n']}"
@@ -58,6 +60,29 @@ def _stream_figures(figures: dict[str, Any]) -> str:
         f"{missed}{figures['false_accepts']} false ({figures['false_accepts_per_hour']:.1f} an hour), "
         f"{figures['masked']} masked"
     )
+
+
+def compare(report: dict[str, Any]) -> list[str]:
+    """What differs beyond chance, a line each, then what does not."""
+    a, b = report["a"], report["b"]
+    text = [f"from {_model(a)} to {_model(b)}, {report['split']} split, the same clips"]
+    for entry in report["sets"]:
+        if entry["verdict"] != "same":
+            low, high = entry["ci95"]
+            text.append(
+                f"{entry['verdict']:6} {entry['set']:12} {entry['head']:8}"
+                f"{entry['a']:7.1%} -> {entry['b']:6.1%}  "
+                f"{100 * entry['difference']:+5.1f} points [{100 * low:+.1f}, {100 * high:+.1f}] "
+                f"n={entry['n']} p={entry['p_corrected']:.4f}"
+            )
+    if left_out := max(entry["left_out"] for entry in report["sets"]):
+        text.append(
+            f"up to {left_out} clips of a set are left out: only one was asked, or they were asked otherwise"
+        )
+    same = [f"{e['set']} ({e['head']})" for e in report["sets"] if e["verdict"] == "same"]
+    if same:
+        text.append(f"no difference beyond chance: {', '.join(same)}")
+    return text
 
 
 def speed(report: dict[str, Any]) -> list[str]:

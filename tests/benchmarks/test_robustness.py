@@ -12,9 +12,8 @@ from helpers import one_line_refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_benchmarks.robustness import balanced
+from kws_benchmarks.robustness.clips import Window, balanced
 from kws_device import Spotter
-from kws_training.evaluation.test_sets import Item
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +33,30 @@ def measured(command, data, tmp_path_factory):
 def test_the_report_has_every_set_with_both_heads(measured):
     report = json.loads((measured[1] / "robustness.json").read_text())
     assert report["hash"] == Spotter.load().manifest.hash
-    named = [(s["kind"], s.get("with"), s.get("snr_db")) for s in report["sets"]]
-    assert named == [
-        ("clean", None, None),
-        ("mel", "scenes", None),
-        ("mel", "scenes", None),
+    told = ("kind", "with", "ratio", "snr_db", "gain_db", "band_hz", "reverberation_s", "shift_ms")
+    assert [tuple(s[key] for key in told if key in s) for s in report["sets"]] == [
+        ("clean",),
+        ("mel", "scenes", [0.6, 0.4]),
+        ("mel", "scenes", [0.5, 0.5]),
         ("waveform", "scenes", 20),
         ("waveform", "scenes", 0),
         ("waveform", "noise", 20),
         ("waveform", "noise", 0),
+        ("gain", 20),
+        ("gain", -20),
+        ("band", [300, 3400]),
+        ("room", [0.15, 0.8]),
+        ("shift", 50),
+        ("shift", 100),
     ]
     for figures in report["sets"]:
-        assert figures["keyword"]["n"] == 180
-        low, high = figures["keyword"]["ci95"]
-        assert low <= figures["keyword"]["accuracy"] <= high
         assert ("scene" in figures) == (figures.get("with") != "noise")
+        for head in {"keyword", "scene"} & set(figures):
+            figure = figures[head]
+            assert figure["n"] == 180
+            assert figure["ci95"][0] <= figure["accuracy"] <= figure["ci95"][1]
+            assert len(figure["per_class"]) == 10
+            assert sum(each["n"] for each in figure["per_class"].values()) == 180
 
 
 def test_the_shipped_model_keeps_its_floors_on_real_recordings(measured):
@@ -61,6 +69,15 @@ def test_the_shipped_model_keeps_its_floors_on_real_recordings(measured):
     assert clean["scene"]["accuracy"] >= 0.62
     assert easy["keyword"]["accuracy"] >= 0.88
     assert hard["keyword"]["accuracy"] < clean["keyword"]["accuracy"]
+
+
+def test_a_score_does_not_depend_on_where_in_the_second_the_word_lies(measured):
+    sets = {
+        entry["set"]: entry for entry in json.loads((measured[1] / "robustness.json").read_text())["sets"]
+    }
+    clean, moved = sets["clean"]["keyword"]["accuracy"], sets["shift50"]["keyword"]["accuracy"]
+    assert abs(clean - moved) < 0.03
+    assert 0 < sets["shift50"]["answers_changed"] < 0.08  # it was moved, and said the same
 
 
 def test_predictions_give_the_same_figures(measured):
@@ -107,17 +124,19 @@ def test_what_is_not_given_is_not_judged(command, tmp_path):
     speech = trees.speech_commands(tmp_path / "s")
     arguments = ("kws-bench", "robustness", "--split", "test", "--speech", speech, "--out", tmp_path / "out")
     assert command(*arguments).returncode == 0
-    (clean,) = json.loads((tmp_path / "out" / "robustness.json").read_text())["sets"]
+    clean, *changed = json.loads((tmp_path / "out" / "robustness.json").read_text())["sets"]
     assert set(clean) == {"set", "kind", "keyword"}
+    assert {entry["kind"] for entry in changed} == {"gain", "band", "room", "shift"}
     assert clean["keyword"]["n"] == 18 + 2 * 2
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=60), st.integers(1, 70))
 def test_a_limited_draw_is_balanced_by_class(labels, limit):
-    items = [Item(str(i), "s", label, np.zeros(1, dtype=np.float32)) for i, label in enumerate(labels)]
-    drawn = balanced(items, limit)
-    assert len(drawn) == min(limit, len(items))
-    assert [int(item.name) for item in drawn] == sorted(int(item.name) for item in drawn)
-    taken = {label: sum(item.label == label for item in drawn) for label in set(labels)}
+    windows = [Window(label, lambda: None) for label in labels]
+    drawn = balanced(windows, limit)
+    assert len(drawn) == min(limit, len(windows))
+    places = [next(n for n, w in enumerate(windows) if w is window) for window in drawn]
+    assert places == sorted(set(places))
+    taken = {label: sum(window.label == label for window in drawn) for label in set(labels)}
     most = max(taken.values())
     assert all(n >= most - 1 or n == labels.count(label) for label, n in taken.items())

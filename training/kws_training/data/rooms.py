@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 _SECONDS = 0.5
 """Length of a response; what comes later is far below the word."""
-_REVERBERATION_S = (0.15, 0.8)
+REVERBERATION_S = (0.15, 0.8)
 _DIRECT_TO_REVERBERANT_DB = (-3.0, 12.0)
 _FIRST_REFLECTION_S = (0.002, 0.012)
 
@@ -29,7 +29,7 @@ def room_response(sample_rate_hz: int, rng: np.random.Generator) -> NDArray[np.f
     """
     n = round(_SECONDS * sample_rate_hz)
     time_s = np.arange(n) / sample_rate_hz
-    decay = 10 ** (-3 * time_s / rng.uniform(*_REVERBERATION_S))
+    decay = 10 ** (-3 * time_s / rng.uniform(*REVERBERATION_S))
     tail = rng.standard_normal(n) * decay
     tail[: round(rng.uniform(*_FIRST_REFLECTION_S) * sample_rate_hz)] = 0
     ratio = 10 ** (rng.uniform(*_DIRECT_TO_REVERBERANT_DB) / 10)

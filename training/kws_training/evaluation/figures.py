@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,16 @@ def tally(judgement: Judgement) -> Tally:
         count[0] += int(right)
         count[1] += 1
     return {source: (right, total) for source, (right, total) in counts.items()}
+
+
+def pooled(tallies: Iterable[Tally]) -> Tally:
+    """Several tallies as one."""
+    total: Tally = {}
+    for counts in tallies:
+        for source, (right, n) in counts.items():
+            before = total.get(source, (0, 0))
+            total[source] = (before[0] + right, before[1] + n)
+    return total
 
 
 def ci95(counts: Tally, seed: int = 0) -> tuple[float, float]:
@@ -86,10 +97,16 @@ def figures(set_: EvaluationSet, judged: dict[str, Judgement]) -> dict[str, Any]
     if set_.ratio is not None:
         found["ratio"] = list(set_.ratio)
     for head, judgement in judged.items():
-        low, high = ci95(tally(judgement))
-        found[head] = {
-            "accuracy": round(judgement.accuracy, 5),
-            "ci95": [round(low, 5), round(high, 5)],
-            "n": len(judgement.items),
-        }
+        found[head] = figure(tally(judgement))
     return found
+
+
+def figure(counts: Tally) -> dict[str, Any]:
+    """An accuracy for a report, {"accuracy", "ci95": [low, high], "n"}; at least one source."""
+    right, total = np.array(list(counts.values())).sum(axis=0)
+    low, high = ci95(counts)
+    return {
+        "accuracy": round(float(right / total), 5),
+        "ci95": [round(low, 5), round(high, 5)],
+        "n": int(total),
+    }

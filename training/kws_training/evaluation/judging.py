@@ -7,8 +7,9 @@ a model here is a function from mels to scores.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,22 +131,24 @@ def judge_set(
     manifest: Manifest,
     predict: Predict,
     scene_normalisation: Normalisation | None = None,
+    bar: tqdm[Any] | None = None,
 ) -> dict[str, Judgement]:
-    """The answers of each head that the model has and the set asks, with a progress bar.
+    """The answers of each head that the model has and the set asks.
 
     Args:
         set_: windows under one condition.
         manifest: of the model.
         predict: the model.
         scene_normalisation: of overlays, where they have one of their own.
+        bar: a progress bar over more than this set, instead of one of its own.
     """
     windows = windows_of(set_, manifest.labels)
     batches: list[dict[str, NDArray[np.float32]]] = []
-    with tqdm(total=len(windows.items), desc=set_.name, unit="window", leave=False) as bar:
+    with nullcontext(bar) if bar is not None else _bar(set_, windows) as counting:
         for start in range(0, len(windows.items), _BATCH):
             batch = windows.items[start : start + _BATCH]
             batches.append(predict(inputs(batch, manifest, scene_normalisation)))
-            bar.update(len(batch))
+            counting.update(len(batch))
     judged = {}
     for head, labels in manifest.labels.items():
         if questions := windows.asked.get(head):
@@ -154,6 +157,10 @@ def judge_set(
             score = np.take_along_axis(answers, best[:, None], axis=1)[:, 0].astype(np.float64)
             judged[head] = Judgement(head, [item for _, item in questions], [labels[i] for i in best], score)
     return judged
+
+
+def _bar(set_: EvaluationSet, windows: Windows) -> Any:
+    return tqdm(total=len(windows.items), desc=set_.name, unit="window", leave=False)
 
 
 def validation_arrays(

@@ -60,9 +60,9 @@ class Item:
 class Material:
     """What test sets are made of: words, scene windows, backgrounds."""
 
-    words: list[Item]
+    words: Sequence[Item]
     """Speech, and background windows as `_silence_`."""
-    scenes: list[Item]
+    scenes: Sequence[Item]
     """Whole seconds of scene recordings."""
     left_out: int
     """Scene windows below -60 dBFS."""
@@ -137,15 +137,17 @@ def check_scenes(corpus: Corpus, manifest: Manifest) -> None:
 def clean_set(data: Material, length: int, scenes_overlaid: bool = False) -> EvaluationSet:
     """Keywords on speech alone, scenes on scene windows alone.
 
-    `scenes_overlaid` is for models whose scenes have a normalisation of their own: it makes them
-    overlays of nothing, with the weights 0 and 1.
+    `scenes_overlaid` is for models whose scenes have a normalisation of their own.
     """
     words = [Item(i.name, i.source, i.label, centred(i.samples, length)) for i in data.words]
-    scenes = data.scenes
-    if scenes_overlaid:
-        nothing = np.zeros(length, dtype=np.float32)
-        scenes = [replace(i, samples=nothing, overlay=Overlay(i.samples, (0.0, 1.0))) for i in scenes]
+    scenes = overlaid(data.scenes, length) if scenes_overlaid else list(data.scenes)
     return EvaluationSet("clean", None, None, None, words, scenes)
+
+
+def overlaid(scenes: Sequence[Item], length: int) -> list[Item]:
+    """Scene windows as overlays of nothing, with the weights 0 and 1, for a normalisation of their own."""
+    nothing = np.zeros(length, dtype=np.float32)
+    return [replace(i, samples=nothing, overlay=Overlay(i.samples, (0.0, 1.0))) for i in scenes]
 
 
 def waveform_set(
@@ -155,6 +157,7 @@ def waveform_set(
     snr_db: float,
     length: int,
     seed: int,
+    first: int = 0,
 ) -> EvaluationSet:
     """Every word over a random second of background at a true signal-to-noise ratio.
 
@@ -165,12 +168,13 @@ def waveform_set(
         snr_db: mean square of the unpadded speech over that of the background second.
         length: samples of a window.
         seed: of the crops; each word has its own generator, so that a subset keeps its crops.
+        first: number of the first word, where these are a part of more.
 
     Raises:
         InputError: the backgrounds hold nothing above -60 dBFS.
     """
     mixed, scenes = [], []
-    for n, word in enumerate(words):
+    for n, word in enumerate(words, start=first):
         rng = np.random.default_rng([seed, n])
         for _ in range(100):
             recording, scene = backgrounds[int(rng.integers(len(backgrounds)))]
@@ -189,7 +193,12 @@ def waveform_set(
 
 
 def mel_set(
-    data: Material, ratio: tuple[float, ...], length: int, seed: int, randomness: float = 0.0
+    data: Material,
+    ratio: tuple[float, ...],
+    length: int,
+    seed: int,
+    randomness: float = 0.0,
+    first: int = 0,
 ) -> EvaluationSet:
     """Every word with a random scene window, their normalised spectrograms added by weight.
 
@@ -199,6 +208,7 @@ def mel_set(
         length: samples of a window.
         seed: of the pairs; each word has its own generator, so that a subset keeps its scenes.
         randomness: R of the study's mixing scheme, drawn for each window.
+        first: number of the first word, where these are a part of more.
 
     Raises:
         InputError: there is no scene window to mix in.
@@ -206,7 +216,7 @@ def mel_set(
     if not data.scenes:
         raise InputError("no scene window above -60 dBFS to mix words with; name another folder")
     mixed, scenes = [], []
-    for n, word in enumerate(data.words):
+    for n, word in enumerate(data.words, start=first):
         rng = np.random.default_rng([seed, n])
         scene = data.scenes[int(rng.integers(len(data.scenes)))]
         overlay = Overlay(scene.samples, draw_weights(ratio, randomness, True, rng))

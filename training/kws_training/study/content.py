@@ -24,6 +24,12 @@ COLUMNS: tuple[Column, ...] = (
     (KEYWORD_HEAD, MIXED),
     (SCENE_HEAD, MIXED),
 )
+TITLES = {
+    (KEYWORD_HEAD, ALONE): "keywords alone",
+    (SCENE_HEAD, ALONE): "scenes alone",
+    (KEYWORD_HEAD, MIXED): "keywords, mixed",
+    (SCENE_HEAD, MIXED): "scenes, mixed",
+}
 SPLITS = ("validation", "test")
 
 _CLAIMS = (

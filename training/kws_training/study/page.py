@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-from importlib import resources
 from pathlib import Path
 
-import jinja2
 from tqdm import tqdm
 
 from kws_device import atomic
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from .. import plots, recipes, runs
 from ..data.check import counts
 from ..data.corpus import Folders
 from ..data.layouts import Dataset, read_dataset
-from .content import COLUMNS, SPLITS, Groups, content, grouped
+from ..pages import template
+from .content import COLUMNS, SPLITS, TITLES, Groups, content, grouped
 from .recipe import StudyRecipe
-from .reported import ALONE, MIXED, VARIANTS
+from .reported import VARIANTS
 from .table import Run, finished_runs
 
 PAGE, DATA = "index.html", "study.json"
-_TITLES = {
-    (KEYWORD_HEAD, ALONE): "keywords alone",
-    (SCENE_HEAD, ALONE): "scenes alone",
-    (KEYWORD_HEAD, MIXED): "keywords, mixed",
-    (SCENE_HEAD, MIXED): "scenes, mixed",
-}
 
 
 def write_page(out: Path, folders: Folders) -> Path:
@@ -48,20 +40,11 @@ def write_page(out: Path, folders: Folders) -> Path:
     datasets = [read_dataset(folder) for folder in (folders.speech, folders.scenes) if folder is not None]
     figures = content(groups, datasets)
     atomic.write_text(out / DATA, json.dumps(figures, indent=1) + "\n")
-    text = _template().render(
-        figures, columns=COLUMNS, titles=_TITLES, splits=SPLITS, pictures=_pictures(out, groups, datasets)
+    text = template("kws_training.study/page.html").render(
+        figures, columns=COLUMNS, titles=TITLES, splits=SPLITS, pictures=_pictures(out, groups, datasets)
     )
     atomic.write_text(out / PAGE, text)
     return out / PAGE
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
-    environment.filters["points"] = lambda share: f"{100 * share:+.1f}"
-    return environment.from_string((resources.files(__package__) / "page.html").read_text(encoding="utf-8"))
 
 
 def _pictures(out: Path, groups: Groups, datasets: list[Dataset]) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from kws_device.errors import InputError
 
 from .. import recipes, runs
 from ..data.corpus import Folders
-from ..evaluation.figures import Tally, ci95, difference_ci95, figures, tally
+from ..evaluation.figures import Tally, ci95, difference_ci95, figures, pooled, tally
 from ..evaluation.finish import evaluate
 from .recipe import StudyRecipe
 from .reported import ALONE, FROZEN, MIXED, ROWS, VARIANTS
@@ -119,12 +119,7 @@ def _pooled(group: list[Run], split: str, set_: str, head: str) -> tuple[Tally, 
     each = [counts for run in group if (counts := run.counts(split, set_, head)) is not None]
     if not each:
         return None
-    total: dict[str, tuple[int, int]] = {}
-    for counts in each:
-        for source, (right, n) in counts.items():
-            before = total.get(source, (0, 0))
-            total[source] = (before[0] + right, before[1] + n)
-    return total, each
+    return pooled(each), each
 
 
 def figure(group: list[Run], split: str, set_: str, head: str) -> Figure | None:

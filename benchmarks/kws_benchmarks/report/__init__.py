@@ -1,0 +1,1 @@
+"""What people read: one page about a model, or about several, that needs nothing beside it."""

@@ -1,0 +1,118 @@
+"""The report's page: what it shows, and writing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from kws_device import atomic
+from kws_training import runs
+from kws_training.pages import template
+from kws_training.study.content import COLUMNS, SPLITS, TITLES
+
+from ..robustness.anchors import ANCHORS
+from ..robustness.measure import Result
+from . import charts
+from .additions import Additions
+from .drawing import Drawing, stylesheet
+from .listening import to_hear
+from .pictures import HEADS, of_one, of_several, sets_of
+from .studies import study_row
+
+PAGE, PICTURES = "index.html", "pictures"
+
+
+def write_page(result: Result, added: Additions, out: Path) -> Path:
+    """Write `out`/index.html about one model, and its charts as files of their own below `out`/pictures.
+
+    Args:
+        result: the judged model.
+        added: figures of other commands.
+        out: the report's folder.
+
+    Returns:
+        the page.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    drawings = of_one(result) | _added_charts(added)
+    heard = list(to_hear(result.mistakes, result.manifest.front_end))
+    return _write(
+        out, "page.html", drawings, {"name": result.report["model"]} | _common({"": result}, added),
+        result=result, sets=sets_of(result), mistakes=heard,
+    )  # fmt: skip
+
+
+def write_side_by_side(results: Mapping[str, Result], added: Additions, out: Path) -> Path:
+    """Write `out`/index.html about several models; each has its own report in the folder of its name.
+
+    Args:
+        results: the judged models by name.
+        added: figures of other commands.
+        out: folder of the reports.
+
+    Returns:
+        the page.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    drawings = of_several(results) | _added_charts(added)
+    sets = {name: sets_of(result) for name, result in results.items()}
+    shown = list(dict.fromkeys(entry for each in sets.values() for entry in each))
+    return _write(
+        out, "side_by_side.html", drawings, _common(results, added), results=results, sets=sets, shown=shown
+    )
+
+
+def _common(results: Mapping[str, Result], added: Additions) -> dict[str, Any]:
+    first = next(iter(results.values()))
+    rows = [row for result in results.values() if (row := study_row(result)) is not None]
+    return {
+        "split": first.report["split"],
+        "hashes": {result.report["hash"] for result in results.values()},
+        "added": added,
+        "study_rows": rows,
+        "columns": COLUMNS,
+        "titles": TITLES,
+        "splits": SPLITS,
+        "heads": HEADS,
+        "anchors": ANCHORS,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "machine": runs.processor(),
+    }
+
+
+def _added_charts(added: Additions) -> dict[str, Drawing]:
+    found: dict[str, Drawing] = {}
+    for n, stream in enumerate(added.stream):
+        rates = stream["false_accepts_per_hour"], stream["miss_rate"]
+        if stream["curve"]:
+            found[f"trade_off{n}"] = charts.trade_off(
+                "Missed words against false accepts", stream["curve"], None if None in rates else rates
+            )
+    for n, speed in enumerate(added.speed):
+        bars = [("this model", speed["pipeline_ms_per_audio_s"])]
+        bars += [(name, peer["ms_per_audio_s"]) for name, peer in speed["peers"].items()]
+        found[f"cost{n}"] = charts.costs("CPU time for a second of sound", bars, "ms")
+    return found
+
+
+def _write(
+    out: Path, name: str, drawings: Mapping[str, Drawing], common: dict[str, Any], **values: Any
+) -> Path:
+    for called, drawing in drawings.items():
+        atomic.write_text(out / PICTURES / f"{called}.svg", drawing.standalone())
+    text = template(f"{__package__}/{name}").render(
+        common,
+        style=Markup(stylesheet()),  # noqa: S704  our own file
+        charts={called: Markup(drawing.inline()) for called, drawing in drawings.items()},  # noqa: S704  escaped there
+        **values,
+    )
+    atomic.write_text(out / PAGE, text)
+    return out / PAGE

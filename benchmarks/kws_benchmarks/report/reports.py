@@ -1,0 +1,39 @@
+"""Judging one model or several, and writing what there is to read about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..robustness.measure import Plan, Result, robustness
+from ..robustness.models import names
+from .additions import additions
+from .page import write_page, write_side_by_side
+
+
+def report(models: Sequence[str] | None, plan: Plan, add: Sequence[Path], out: Path) -> dict[str, Result]:
+    """Judge models and write their reports.
+
+    Args:
+        models: files, shipped names or folders of runs; None: the shipped default.
+        plan: what they are judged on.
+        add: JSON files of other commands to be shown as well.
+        out: a single model's report; of several, a folder for each and a page that compares them.
+
+    Returns:
+        the judged models by name; a single one has none.
+
+    Raises:
+        InputError: a model, folder or file that cannot be used.
+    """
+    added = additions(out, add)
+    if models is None or len(models) == 1:
+        result = robustness(models[0] if models else None, plan, out)
+        write_page(result, added, out)
+        return {"": result}
+    results = {}
+    for name, model in zip(names(models), models, strict=True):
+        results[name] = robustness(model, plan, out / name)
+        write_page(results[name], additions(out / name, []), out / name)
+    write_side_by_side(results, added, out)
+    return results

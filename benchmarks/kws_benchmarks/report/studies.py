@@ -1,0 +1,37 @@
+"""The study's figures beside those of judged models that are rows of its table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kws_training.study.content import COLUMNS
+from kws_training.study.reported import ALONE, ROWS
+
+from ..robustness.measure import Result
+
+
+def study_row(result: Result) -> dict[str, Any] | None:
+    """A row of the study's table, in the form of study.json; None for models that are no row of it."""
+    recipe = result.manifest.recipe
+    name = recipe.get("name")
+    if name not in ROWS or "evaluation" not in recipe:
+        return None
+    split = result.report["split"]
+    reported = {"validation": ROWS[name].validation, "test": ROWS[name].test}.get(split, {})
+    sets = {entry["set"]: entry for entry in result.report["sets"]}
+    ratio = list(recipe["evaluation"]["ratio"])
+    mixed: dict[str, Any] = next((entry for entry in sets.values() if entry.get("ratio") == ratio), {})
+    ours = {(head, set_): (sets["clean"] if set_ == ALONE else mixed).get(head) for head, set_ in COLUMNS}
+    return {
+        "row": f"{name}, {recipe['variant']}",
+        "seeds": [recipe["seed"]],
+        "epochs": [recipe["optimisation"]["epochs"]],
+        "mixed_set": mixed.get("set"),
+        "cells": {
+            split: {
+                f"{head} {set_}": {"study": reported.get((head, set_)), "ours": ours[head, set_]}
+                for head, set_ in COLUMNS
+            }
+        },
+        "waveforms": {split: {name: sets.get(name, {}).get("keyword") for name in ("snr10", "snr0")}},
+    }

@@ -1,0 +1,138 @@
+"""The verdict of a report: models that were broken on purpose are called so, a good one is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+
+from kws_benchmarks.robustness.measure import Plan, robustness
+from kws_benchmarks.robustness.verdict import verdict
+from kws_device import Spotter, model_file
+from kws_device.front_end import Normalisation
+from kws_training.data.corpus import Folders
+from kws_training.threads import keep_products_small
+
+
+def labels_shifted(file, path):
+    heads = tuple(replace(head, labels=(*head.labels[1:], head.labels[0])) for head in file.manifest.heads)
+    model_file.write(path, file.model, replace(file.manifest, heads=heads))
+
+
+def two_words_exchanged(file, path):
+    keyword, *others = file.manifest.heads
+    labels = list(keyword.labels)
+    labels[0], labels[1] = labels[1], labels[0]
+    heads = (replace(keyword, labels=tuple(labels)), *others)
+    model_file.write(path, file.model, replace(file.manifest, heads=heads))
+
+
+def normalisation_dropped(file, path):
+    bands = file.manifest.front_end.mels
+    nothing = Normalisation((0.0,) * bands, (1.0,) * bands)
+    model_file.write(path, file.model, replace(file.manifest, normalisation=nothing))
+
+
+def silence_always(file, path):
+    """The float ONNX model, something added to one of its logits."""
+    file = model_file.read(file.path.with_name("kws-float.onnx"))
+    graph = onnx.load_model_from_string(file.model)
+    labels = file.manifest.labels["keyword"]
+    bias = np.array([[1000.0 * (label == "_silence_") for label in labels]], np.float32)
+    for node in graph.graph.node:
+        for n, output in enumerate(node.output):
+            if output == "keyword":
+                node.output[n] = "keyword_before"
+    graph.graph.initializer.append(onnx.numpy_helper.from_array(bias, "much_silence"))
+    graph.graph.node.append(onnx.helper.make_node("Add", ["keyword_before", "much_silence"], ["keyword"]))
+    model_file.write(path.with_suffix(".onnx"), graph.SerializeToString(), file.manifest)
+
+
+@pytest.fixture(scope="module")
+def judged(data, shipped, tmp_path_factory):
+    """Judges the shipped model, after something was done to it, on a few clips."""
+    folder = tmp_path_factory.mktemp("judged")
+    keep_products_small()
+
+    def judge(harm=None, limit=60):
+        path = shipped
+        if harm is not None:
+            harm(model_file.read(shipped), folder / f"{harm.__name__}.tflite")
+            (path,) = folder.glob(f"{harm.__name__}.*")
+        folders = Folders(data / "speech_commands_mini", data / "esc10", noise=data / "noise" / "test")
+        return robustness(path, Plan(folders, "test", [10], limit), folder / "out")
+
+    return judge
+
+
+def test_the_shipped_model_works(judged):
+    found = judged(limit=120)
+    assert found.verdict.word == "works"
+    assert found.report["verdict"] == {"word": "works", "reasons": list(found.verdict.reasons)}
+    assert any("BC-ResNet-8" in reason for reason in found.verdict.reasons)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (labels_shifted, "keyword: its labels are exchanged"),
+        (two_words_exchanged, "yes comes out as no"),
+        (normalisation_dropped, "hardly better than guessing"),
+        (silence_always, "keyword: it says _silence_ to 100 % of all"),
+    ],
+)
+def test_a_model_that_was_broken_on_purpose_is_called_broken(judged, harm, reason):
+    found = judged(harm)
+    assert found.verdict.word == "broken"
+    assert any(reason in text for text in found.verdict.reasons)
+
+
+def report(clean=0.95, noisy=None, n=1000):
+    def figure(accuracy):
+        return {"accuracy": accuracy, "ci95": [accuracy - 0.01, accuracy + 0.01], "n": n, "per_class": {}}
+
+    sets = [{"set": "clean", "kind": "clean", "keyword": figure(clean)}]
+    for snr_db, accuracy in (noisy or {}).items():
+        entry = {"set": f"snr{snr_db}", "kind": "waveform", "with": "scenes", "snr_db": snr_db}
+        sets.append({**entry, "keyword": figure(accuracy)})
+    return {"sets": sets}
+
+
+def diagonal(accuracy, n=1000):
+    """Ten labels, the mistakes spread evenly."""
+    matrix = np.full((10, 10), round(n * (1 - accuracy) / 90))
+    np.fill_diagonal(matrix, round(n * accuracy / 10))
+    return matrix
+
+
+def word(clean=0.95, noisy=None, promised=None):
+    found = verdict(
+        report(clean, noisy),
+        Spotter.load().manifest,
+        {"keyword": diagonal(clean)},
+        {"keyword": promised} if promised else {},
+    )
+    return found.word
+
+
+def test_a_model_is_weak_in_noise_where_it_loses_more_than_one_that_never_heard_any():
+    assert word(0.95, {10: 0.93, 0: 0.86}) == "works"
+    assert word(0.95, {10: 0.93, 0: 0.70}) == "weak in noise"
+    assert word(0.95) == "works"
+
+
+def test_a_model_that_misses_words_where_it_is_quiet_is_weak():
+    assert word(0.8, {10: 0.8}) == "weak"
+
+
+def test_a_model_far_below_what_it_says_of_itself_is_broken():
+    assert word(0.75, promised=0.77) == "weak"
+    assert word(0.75, promised=0.97) == "broken"
+
+
+def test_a_model_that_guesses_is_broken_and_a_handful_of_clips_says_nothing():
+    assert word(0.1) == "broken"
+    few = verdict(report(n=5), Spotter.load().manifest, {"keyword": diagonal(0.9, 5)}, {})
+    assert few.word == "unclear"
