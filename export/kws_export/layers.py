@@ -80,7 +80,7 @@ def layers(floating: bytes, int8: bytes, windows: NDArray[np.float32]) -> list[L
         Layer(
             number=number,
             operator=q.kind,
-            name=heads.get(q.name) or _readable(q.name),
+            name=heads.get(q.name, q.name),
             shape=q.shape,
             kernel=q.kernel_shape,
             multiply_adds=q.multiply_adds,
@@ -206,9 +206,3 @@ def _weights_db(ours: _Traced, theirs: _Traced, q: Operator, f: Operator) -> flo
 def _db(signal: float, noise: float) -> float:
     """Ratio of two sums of squares in dB, one decimal; 999 where there is no noise."""
     return round(float(10 * np.log10(signal / noise)), 1) if signal > 0 and noise > 0 else 999.0
-
-
-def _readable(name: str) -> str:
-    """The layer that `model/re_lu/Relu;model/batch_normalization/add;model/conv2d` is about."""
-    found = [part.split("/")[1] for part in name.split(";") if "/" in part]
-    return next((layer for layer in found if not layer.startswith(("re_lu", "batch_norm"))), name)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from kws_device.errors import InputError
 
+from .names import with_short_names
+
 if TYPE_CHECKING:
     import keras
 
@@ -42,7 +44,7 @@ def _converted(converter: Any) -> bytes:
     """Raises InputError for an operator that does not convert."""
     with _quiet():
         try:
-            return bytes(converter.convert())
+            return with_short_names(bytes(converter.convert()))
         except Exception as error:  # the converter's own kinds, without a common parent
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"TFLite cannot carry the model ({reason}); change the model") from error

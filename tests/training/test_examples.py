@@ -20,7 +20,7 @@ from kws_training.waveform.examples import Examples
 RECIPE = recipes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 0})
 LABELS = keyword_labels(RECIPE)
 PLAIN = dict.fromkeys(
-    ("speed", "room_share", "shift_ms", "fragment_share", "neighbour_share", "gain_db"), 0.0
+    ("speed", "room_share", "shift_ms", "fragment_share", "neighbour_share", "gain_db", "clipped_share"), 0.0
 )
 
 
@@ -84,6 +84,15 @@ def test_a_piece_of_running_speech_stands_alone_in_the_window_as_a_word_does(cor
     assert lengths_s.min() > 0.2
     assert lengths_s.max() < 0.85
     assert {LABELS[label] for label in targets.keyword} == {"_unknown_"}
+
+
+def test_a_loud_window_is_cut_off_at_full_scale_where_the_recipe_says_so(corpus):
+    plan = np.array([i for i, r in enumerate(corpus.speech) if r.label == "yes"][:10])
+    for share, most in ((1.0, 1.0), (0.0, np.inf)):
+        loud = with_augmentation(**{**PLAIN, "clean_share": 1.0, "gain_db": 60.0, "clipped_share": share})
+        peaks = np.abs(Examples(corpus, loud).draw(plan, np.random.default_rng(0))[0]).max(axis=1)
+        assert (peaks <= most).all()
+        assert peaks.max() >= min(most, 2)
 
 
 def test_a_word_over_talk_stands_above_it_and_says_nothing_of_a_scene(corpus):

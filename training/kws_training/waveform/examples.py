@@ -102,7 +102,7 @@ class Examples:
         """The windows of a piece of a plan.
 
         Returns:
-            waveforms, shape (n, clip samples), full scale is 1.0, not clipped; and their targets.
+            waveforms, shape (n, clip samples), full scale is 1.0; and their targets.
         """
         n = len(plan)
         sounds = np.zeros((n, self._length), dtype=np.float32)
@@ -122,6 +122,8 @@ class Examples:
                     speech, speech_power, keyword[i], keyword_weight[i] = self._word(int(index), rng)
                 sounds[i], scene[i], scene_weight[i] = self._over_background(speech, speech_power, rng)
             sounds[i] *= np.sqrt(from_db(rng.uniform(-change.gain_db, change.gain_db)))
+            if rng.random() < change.clipped_share:
+                np.clip(sounds[i], -1, 1, out=sounds[i])
         return sounds, Targets(keyword, keyword_weight, scene, scene_weight)
 
     def _said_otherwise(self, clip: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

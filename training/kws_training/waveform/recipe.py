@@ -80,6 +80,8 @@ class AugmentationConfig:
     """Up to this ratio a scene counts as audible and trains its head."""
     gain_db: float
     """The sum is made louder or softer by up to so much."""
+    clipped_share: float
+    """Share of windows that are cut off at full scale then, as a microphone's converter does."""
     colour_db: float
     """Standard deviation of the gains, smooth over the bands, of another microphone."""
     narrow_share: float
