@@ -155,6 +155,8 @@ def _robustness(options: argparse.Namespace) -> int:
     requirements = _requirements(options.require)
     if options.limit is not None and options.limit < 1:
         raise InputError(f"--limit {options.limit}: must be at least 1")
+    if not all(abs(snr_db) <= 100 for snr_db in options.snr):
+        raise InputError(f"--snr {' '.join(map(str, options.snr))}: must be from -100 to 100 dB")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
     from kws_training.data.corpus import Folders
@@ -164,7 +166,7 @@ def _robustness(options: argparse.Namespace) -> int:
     from .robustness.requirements import shortfalls
 
     folders = Folders(speech=options.speech, scenes=options.scenes, noise=options.noise)
-    plan = Plan(folders, options.split, options.snr, options.limit)
+    plan = Plan(folders, options.split, list(dict.fromkeys(options.snr)), options.limit)
     short = []
     for name, result in report(options.model, plan, options.add, options.out).items():
         _show(lines.robustness(result.report, name))

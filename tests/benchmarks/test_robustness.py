@@ -115,6 +115,7 @@ def test_bad_input_is_named_in_one_line(command, data, tmp_path):
     one_line_refusal(command(*base, "--speech", tmp_path / "empty", "--scenes", scenes), "no audio found")
     one_line_refusal(command(*base, "--speech", speech, "--scenes", scenes, "--require", "clean"), "clean")
     one_line_refusal(command(*base, "--speech", speech, "--scenes", scenes, "--limit", 0), "--limit 0")
+    one_line_refusal(command(*base, "--speech", speech, "--snr", "nan"), "--snr nan")
     one_line_refusal(command(*base, "--speech", speech, "--scenes", scenes, "--model", "none"), "none")
     one_line_refusal(command("kws-bench", "nothing"), "nothing")
     assert not (tmp_path / "out").exists()

@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from kws_benchmarks.robustness.measure import Plan, robustness
+from kws_benchmarks.robustness.models import candidate
 from kws_benchmarks.robustness.verdict import verdict
 from kws_device import Spotter, model_file
 from kws_device.front_end import Normalisation
@@ -62,7 +63,7 @@ def judged(data, shipped, tmp_path_factory):
             harm(model_file.read(shipped), folder / f"{harm.__name__}.tflite")
             (path,) = folder.glob(f"{harm.__name__}.*")
         folders = Folders(data / "speech_commands_mini", data / "esc10", noise=data / "noise" / "test")
-        return robustness(path, Plan(folders, "test", [10], limit), folder / "out")
+        return robustness(candidate(path), Plan(folders, "test", [10], limit), folder / "out")
 
     return judge
 

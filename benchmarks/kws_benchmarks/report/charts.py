@@ -26,6 +26,8 @@ class Curve:
     name: str
     figures: Mapping[float, Figure]
     """By ratio in dB, CLEAN for speech alone."""
+    series: int
+    """Its number, which gives colour and marker, so that it looks the same in all charts."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,11 @@ def against_noise(title: str, curves: Sequence[Curve], with_anchors: bool) -> Dr
     if with_anchors:
         worst = min(worst, *(a.accuracy[CLEAN] - a.loss(snr) for a in ANCHORS for snr in ratios))
     y = _percent_axis(drawing, worst, left, width - right, height - bottom, top)
-    step = (ratios[0] - ratios[-1]) / max(1, len(ratios) - 1) if len(ratios) > 1 else 5.0
-    x_of = Scale(-(ratios[0] + step), -ratios[-1], left + 24, width - right - 12)
-    places = {snr: x_of(-snr) for snr in ratios}
-    if any(CLEAN in curve.figures for curve in curves):
-        places = {CLEAN: x_of(-(ratios[0] + step)), **places}
+    alone = any(CLEAN in curve.figures for curve in curves)
+    step = (ratios[0] - ratios[-1]) / (len(ratios) - 1) if len(ratios) > 1 else 5.0
+    first = ratios[0] + (step if alone or len(ratios) == 1 else 0)
+    x_of = Scale(-first, -ratios[-1], left + 24, width - right - 12)
+    places = {**({CLEAN: x_of(-first)} if alone else {}), **{snr: x_of(-snr) for snr in ratios}}
     for snr, x in places.items():
         drawing.line(x, height - bottom, x, height - bottom + 5, "axis")
         drawing.text(x, height - bottom + 19, "clean" if snr == CLEAN else f"{snr:g} dB", "", "middle")
@@ -66,27 +68,32 @@ def against_noise(title: str, curves: Sequence[Curve], with_anchors: bool) -> Dr
     )
     drawing.text(left - 36, 20, title, "heading")
     labels: list[tuple[float, str, str]] = []
-    for anchor, look in zip(ANCHORS if with_anchors else (), ("dashed", "dotted"), strict=False):
+    for anchor, stroke in zip(ANCHORS if with_anchors else (), ("dashed", "dotted"), strict=False):
         shown = {snr: anchor.accuracy[CLEAN] - (0 if snr == CLEAN else anchor.loss(snr)) for snr in places}
         points = [(places[snr], y(accuracy)) for snr, accuracy in shown.items()]
-        drawing.path(points, f"anchor {look}")
+        drawing.path(points, f"anchor {stroke}")
         labels.append((points[-1][1], anchor.name, "soft"))
-    for n, curve in enumerate(curves):
-        told = {snr: curve.figures[snr] for snr in places if snr in curve.figures}
-        upper = [(places[snr], y(f["ci95"][1])) for snr, f in told.items()]
-        lower = [(places[snr], y(f["ci95"][0])) for snr, f in told.items()]
-        drawing.path(upper + lower[::-1], f"band s{n % COLOURS}", closed=True)
-    for n, curve in enumerate(curves):
-        told = {snr: curve.figures[snr] for snr in places if snr in curve.figures}
-        points = [(places[snr], y(f["accuracy"])) for snr, f in told.items()]
-        drawing.path(points, f"curve s{n % COLOURS}")
-        for (snr, figure), point in zip(told.items(), points, strict=True):
-            where = "clean" if snr == CLEAN else f"{snr:g} dB"
-            drawing.mark(*point, n % COLOURS, f"{curve.name}, {where}: {_told(figure)}")
-        labels.append((points[-1][1], curve.name, f"strong s{n % COLOURS}"))
-    for (_, name, look), at in zip(labels, spread([at for at, _, _ in labels], 15), strict=True):
-        drawing.text(width - right + 2, at + 4, name, look)
+    for curve in curves:
+        end = _draw(drawing, curve, places, y)
+        labels.append((end, curve.name, f"strong s{curve.series % COLOURS}"))
+    for (_, name, of), at in zip(labels, spread([at for at, _, _ in labels], 15), strict=True):
+        drawing.text(width - right + 2, at + 4, name, of)
     return drawing
+
+
+def _draw(drawing: Drawing, curve: Curve, places: Mapping[float, float], y: Scale) -> float:
+    """The curve in its band; returns the height at which it ends."""
+    look = f"s{curve.series % COLOURS}"
+    told = [(snr, curve.figures[snr]) for snr in places if snr in curve.figures]
+    upper = [(places[snr], y(figure["ci95"][1])) for snr, figure in told]
+    lower = [(places[snr], y(figure["ci95"][0])) for snr, figure in told]
+    points = [(places[snr], y(figure["accuracy"])) for snr, figure in told]
+    drawing.path(upper + lower[::-1], f"band {look}", closed=True)
+    drawing.path(points, f"curve {look}")
+    for (snr, figure), point in zip(told, points, strict=True):
+        where = "clean" if snr == CLEAN else f"{snr:g} dB"
+        drawing.mark(*point, curve.series % COLOURS, f"{curve.name}, {where}: {_told(figure)}")
+    return points[-1][1]
 
 
 def conditions(title: str, series: Sequence[str], rows: Sequence[Row], guides: Sequence[float]) -> Drawing:
@@ -166,66 +173,6 @@ def confusion(title: str, labels: Sequence[str], matrix: NDArray[np.int64]) -> D
             # Even one mistake among hundreds must be seen; no cell is so dark that its number drowns.
             drawing.box(x + 1, y + 1, cell - 2, cell - 2, f"cell{wrong}", 0.08 + 0.5 * shares[row, column])
             drawing.text(x + cell / 2, y + cell / 2 + 4, str(count), "", "middle")
-    return drawing
-
-
-def trade_off(title: str, curve: Sequence[Mapping[str, Any]], now: tuple[float, float] | None) -> Drawing:
-    """Missed words against false accepts, a point for each threshold.
-
-    Args:
-        title: above the chart.
-        curve: stream.json's, with miss_rate and false_accepts_per_hour.
-        now: false accepts an hour and miss rate at the model's own thresholds.
-    """
-    width, height, left, right, top, bottom = 720.0, 340.0, 52.0, 40.0, 40.0, 52.0
-    drawing = Drawing(width, height, title)
-    points = sorted(
-        (p["false_accepts_per_hour"], p["miss_rate"], p.get("threshold"))
-        for p in curve
-        if p["false_accepts_per_hour"] is not None and p["miss_rate"] is not None
-    )
-    most = max([1.0, *(rate for rate, _, _ in points)])
-    # Near zero the axis is linear: no false accept at all has a place, too.
-    x_of = Scale(0, math.asinh(most), left, width - right)
-    ticks = [t for t in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if t <= most]
-    share = max([0.1, *(missed for _, missed, _ in points)])
-    y = Scale(0, math.ceil(share * 10) / 10, height - bottom, top)
-    for tenth in range(math.ceil(share * 10) + 1):
-        at = y(tenth / 10)
-        drawing.line(left, at, width - right, at, "grid")
-        drawing.text(left - 8, at + 4, f"{10 * tenth} %", "soft", "end")
-    for tick in ticks:
-        at = x_of(math.asinh(tick))
-        drawing.line(at, height - bottom, at, height - bottom + 5, "axis")
-        drawing.text(at, height - bottom + 19, str(tick), "", "middle")
-    drawing.text((left + width - right) / 2, height - 10, "false accepts an hour", "soft", "middle")
-    drawing.text(left - 36, 20, title, "heading")
-    drawing.path([(x_of(math.asinh(rate)), y(missed)) for rate, missed, _ in points], "curve s0")
-    for rate, missed, threshold in points:
-        drawing.mark(
-            x_of(math.asinh(rate)),
-            y(missed),
-            0,
-            f"threshold {threshold}: {100 * missed:.1f} % missed, {rate:g} an hour",
-        )
-    if now is not None:
-        x, at = x_of(math.asinh(now[0])), y(now[1])
-        drawing.mark(x, at, 3, f"as shipped: {100 * now[1]:.1f} % missed, {now[0]:g} an hour")
-        drawing.text(x + 10, at - 8, "the model's own thresholds", "strong s3")
-    return drawing
-
-
-def costs(title: str, bars: Sequence[tuple[str, float]], unit: str) -> Drawing:
-    """Bars of what something costs, the first one ours."""
-    spacing, width, left, right, top = 30.0, 720.0, 190.0, 90.0, 34.0
-    drawing = Drawing(width, top + spacing * len(bars) + 6, title)
-    drawing.text(0, 18, title, "heading")
-    x = Scale(0, max(value for _, value in bars), left, width - right)
-    for n, (name, value) in enumerate(bars):
-        y = top + spacing * (n + 0.5)
-        drawing.text(left - 12, y + 4, name, "strong" if n == 0 else "", "end")
-        drawing.box(left, y - 9, max(1.5, x(value) - left), 18, "bar s0" if n == 0 else "bar s5")
-        drawing.text(x(value) + 8, y + 4, f"{value:.3g} {unit}", "soft")
     return drawing
 
 

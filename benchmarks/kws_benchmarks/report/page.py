@@ -16,7 +16,7 @@ from kws_training.study.content import COLUMNS, SPLITS, TITLES
 
 from ..robustness.anchors import ANCHORS
 from ..robustness.measure import Result
-from . import charts
+from . import cost_charts
 from .additions import Additions
 from .drawing import Drawing, stylesheet
 from .listening import to_hear
@@ -93,13 +93,13 @@ def _added_charts(added: Additions) -> dict[str, Drawing]:
     for n, stream in enumerate(added.stream):
         rates = stream["false_accepts_per_hour"], stream["miss_rate"]
         if stream["curve"]:
-            found[f"trade_off{n}"] = charts.trade_off(
+            found[f"trade_off{n}"] = cost_charts.trade_off(
                 "Missed words against false accepts", stream["curve"], None if None in rates else rates
             )
     for n, speed in enumerate(added.speed):
         bars = [("this model", speed["pipeline_ms_per_audio_s"])]
         bars += [(name, peer["ms_per_audio_s"]) for name, peer in speed["peers"].items()]
-        found[f"cost{n}"] = charts.costs("CPU time for a second of sound", bars, "ms")
+        found[f"cost{n}"] = cost_charts.costs("CPU time for a second of sound", bars, "ms")
     return found
 
 

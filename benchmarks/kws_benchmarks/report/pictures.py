@@ -33,7 +33,7 @@ def sets_of(result: Result) -> dict[str, dict[str, Any]]:
     return {entry["set"]: entry for entry in result.report["sets"]}
 
 
-def _curve(name: str, result: Result, head: str, background: str) -> Iterable[Curve]:
+def _curve(series: int, name: str, result: Result, head: str, background: str) -> Iterable[Curve]:
     figures: dict[float, Figure] = {}
     for entry in result.report["sets"]:
         if head in entry and entry.get("with") == background and entry["kind"] == "waveform":
@@ -42,18 +42,20 @@ def _curve(name: str, result: Result, head: str, background: str) -> Iterable[Cu
     # Scenes alone are other windows than words with scenes under them.
     if figures and head == KEYWORD_HEAD and head in clean:
         figures[CLEAN] = clean[head]
-    return [Curve(name, figures)] if figures else []
+    return [Curve(name, figures, series)] if figures else []
 
 
 def of_one(result: Result) -> dict[str, Drawing]:
     """The charts of a single model, by what their files are called."""
     found: dict[str, Drawing] = {}
     curves = [
-        curve for name in ("scenes", "noise") for curve in _curve(f"with {name}", result, KEYWORD_HEAD, name)
+        curve
+        for n, name in enumerate(("scenes", "noise"))
+        for curve in _curve(n, f"with {name}", result, KEYWORD_HEAD, name)
     ]
     if curves:
         found["accuracy"] = charts.against_noise("Words in scenes and in noise", curves, with_anchors=True)
-    if scenes := list(_curve("scenes", result, SCENE_HEAD, "scenes")):
+    if scenes := list(_curve(0, "scenes", result, SCENE_HEAD, "scenes")):
         found["scenes"] = charts.against_noise("Scenes behind words", scenes, with_anchors=False)
     sets = sets_of(result)
     heads = [head for head in HEADS if head in sets["clean"]]
@@ -99,7 +101,9 @@ def of_several(results: Mapping[str, Result]) -> dict[str, Drawing]:
     found: dict[str, Drawing] = {}
     for head, background in ((KEYWORD_HEAD, "scenes"), (KEYWORD_HEAD, "noise"), (SCENE_HEAD, "scenes")):
         curves = [
-            curve for name, result in results.items() for curve in _curve(name, result, head, background)
+            curve
+            for n, (name, result) in enumerate(results.items())
+            for curve in _curve(n, name, result, head, background)
         ]
         if curves:
             key = "accuracy" if head == KEYWORD_HEAD else "scene_accuracy"

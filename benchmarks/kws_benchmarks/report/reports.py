@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..robustness.measure import Plan, Result, robustness
-from ..robustness.models import names
+from ..robustness.models import candidate, names
 from .additions import additions
 from .page import write_page, write_side_by_side
 
@@ -28,12 +28,14 @@ def report(models: Sequence[str] | None, plan: Plan, add: Sequence[Path], out: P
     """
     added = additions(out, add)
     if models is None or len(models) == 1:
-        result = robustness(models[0] if models else None, plan, out)
+        result = robustness(candidate(models[0] if models else None), plan, out)
         write_page(result, added, out)
         return {"": result}
     results = {}
-    for name, model in zip(names(models), models, strict=True):
-        results[name] = robustness(model, plan, out / name)
+    # All of them first: a bad name is told now rather than after minutes of work.
+    candidates = dict(zip(names(models), map(candidate, models), strict=True))
+    for name, judged in candidates.items():
+        results[name] = robustness(judged, plan, out / name)
         write_page(results[name], additions(out / name, []), out / name)
     write_side_by_side(results, added, out)
     return results

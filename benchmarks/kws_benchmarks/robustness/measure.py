@@ -23,7 +23,7 @@ from .clips import chunks, windows
 from .conditions import Condition, conditions
 from .counting import Changed, Count
 from .mistakes import Mistake, Worst, fifty
-from .models import Candidate, candidate
+from .models import Candidate
 from .predictions import Predictions, predictions
 from .verdict import Verdict, verdict
 
@@ -60,20 +60,19 @@ class Result:
     """The fifty surest."""
 
 
-def robustness(model: str | Path | None, plan: Plan, out: Path) -> Result:
+def robustness(judged: Candidate, plan: Plan, out: Path) -> Result:
     """Judge a model on speech and scenes alone, mixed, and as microphones and rooms change them.
 
     Args:
-        model: a model file, a shipped name, or the folder of a run; None: the shipped default.
+        judged: the model.
         plan: what it is judged on.
         out: gets robustness.json and predictions.csv.
 
     Raises:
-        InputError: a model or folder that cannot be used, or labels that are not the model's.
+        InputError: a folder that cannot be used, or labels that are not the model's.
     """
     if plan.folders.speech is None and plan.folders.scenes is None:
         raise InputError("nothing to judge; give --speech, --scenes or both")
-    judged = candidate(model)
     manifest = judged.manifest
     found = windows(plan.folders, manifest, plan.split, judged.folds, plan.limit)
     asked = conditions(found, judged, plan.snrs_db)

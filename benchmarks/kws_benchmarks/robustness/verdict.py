@@ -23,6 +23,7 @@ _EXCHANGE_GAIN, _EXCHANGE_ACCURACY = 0.05, 0.65
 _BELOW_PROMISE = 0.15
 _GOOD_WORDS = 0.9
 """MLPerf Tiny's floor for twelve classes."""
+_GOOD_SCENES = 0.5
 _NOISY_DB = 10.0
 _WORTH_TELLING = 0.03
 _LOSES_MUCH = 0.10
@@ -81,7 +82,9 @@ def verdict(
     if all(matrix.sum() < _FEWEST for matrix in clean.values()):
         return Verdict(UNCLEAR, f"Fewer than {_FEWEST} windows were judged, which says nothing.", tuple(told))
     if KEYWORD_HEAD not in clean:
-        return Verdict(WORKS, "It tells scenes apart; it has no words to judge.", tuple(told))
+        if sets["clean"][SCENE_HEAD]["accuracy"] < _GOOD_SCENES:
+            return Verdict(WEAK, "It takes most scenes for others; words were not judged.", tuple(told))
+        return Verdict(WORKS, "It tells scenes apart; words were not judged.", tuple(told))
     in_noise, robust = _in_noise(sets)
     findings = (*told, *in_noise, *_elsewhere(sets), *_false_alarms(manifest, clean[KEYWORD_HEAD]))
     if (accuracy := sets["clean"][KEYWORD_HEAD]["accuracy"]) < _GOOD_WORDS:
