@@ -7,13 +7,16 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError
 from kws_training.threads import keep_products_small
 
 from . import lines
+
+if TYPE_CHECKING:
+    from .playback.room import Room
 
 
 def _parser() -> ArgumentParser:
@@ -60,6 +63,14 @@ def _add_robustness(commands: Any) -> None:
         metavar="SET=ACCURACY",
         help="exit 1 where a figure falls short, for example clean=.95 snr10=.93 scene-clean=.7",
     )
+    _add_playback(robustness)
+
+
+def _add_playback(command: ArgumentParser) -> None:
+    command.add_argument("--playback", action="store_true", help="over a loudspeaker into a microphone")
+    command.add_argument("--speaker", metavar="NAME", help="loudspeaker, by its name or a part of it")
+    command.add_argument("--device", metavar="NAME", help="microphone, by its name or a part of it")
+    command.add_argument("--channel", type=int, metavar="N", help="of the microphone, from 1")
 
 
 def _add_compare(commands: Any) -> None:
@@ -104,10 +115,7 @@ def _add_stream(commands: Any) -> None:
         metavar="FILE",
         help="and into files of the same model",
     )
-    stream.add_argument("--playback", action="store_true", help="over a loudspeaker into a microphone")
-    stream.add_argument("--speaker", metavar="NAME", help="loudspeaker, by its name or a part of it")
-    stream.add_argument("--device", metavar="NAME", help="microphone, by its name or a part of it")
-    stream.add_argument("--channel", type=int, metavar="N", help="of the microphone, from 1")
+    _add_playback(stream)
 
 
 def _add_speed(commands: Any) -> None:
@@ -166,7 +174,7 @@ def _robustness(options: argparse.Namespace) -> int:
     from .robustness.requirements import shortfalls
 
     folders = Folders(speech=options.speech, scenes=options.scenes, noise=options.noise)
-    plan = Plan(folders, options.split, list(dict.fromkeys(options.snr)), options.limit)
+    plan = Plan(folders, options.split, list(dict.fromkeys(options.snr)), options.limit, _room(options))
     short = []
     for name, result in report(options.model, plan, options.add, options.out).items():
         _show(lines.robustness(result.report, name))
@@ -202,10 +210,8 @@ def _stream(options: argparse.Namespace) -> int:
         _check_range("--tune", options.tune, 0, 3600)
     elif options.tune_also:
         raise InputError("--tune-also: nothing is tuned; give --tune FA_PER_HOUR")
-    if not options.playback and (options.speaker, options.device, options.channel) != (None, None, None):
-        raise InputError("--speaker, --device and --channel are for --playback; give it, too")
+    room = _room(options)
 
-    from .playback.room import Room
     from .stream.measure import Plan, Tuning, stream
 
     plan = Plan(
@@ -219,9 +225,18 @@ def _stream(options: argparse.Namespace) -> int:
         options.passes,
     )
     tuning = None if options.tune is None else Tuning(options.tune, options.tune_also)
-    room = Room(options.speaker, options.device, options.channel) if options.playback else None
     _show(lines.stream(stream(options.model, plan, options.out, tuning, room)))
     return 0
+
+
+def _room(options: argparse.Namespace) -> Room | None:
+    if options.playback:
+        from .playback.room import Room
+
+        return Room(options.speaker, options.device, options.channel)
+    if (options.speaker, options.device, options.channel) != (None, None, None):
+        raise InputError("--speaker, --device and --channel are for --playback; give it, too")
+    return None
 
 
 def _check_range(option: str, value: float, least: float, most: float) -> None:

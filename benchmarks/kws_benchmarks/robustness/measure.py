@@ -19,6 +19,8 @@ from kws_training.data.corpus import Folders
 from kws_training.evaluation.judging import Judgement, judge_set
 from kws_training.evaluation.test_sets import EvaluationSet
 
+from ..playback.room import Room
+from ..playback.sets import played
 from .clips import chunks, windows
 from .conditions import Condition, conditions
 from .counting import Changed, Count
@@ -44,6 +46,8 @@ class Plan:
     """Of the waveform mixtures."""
     limit: int | None = None
     """A seeded draw of so many words and as many scene windows, balanced by class."""
+    room: Room | None = None
+    """Where everything is played and recorded again; None: straight from the files."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,10 @@ def robustness(judged: Candidate, plan: Plan, out: Path) -> Result:
     manifest = judged.manifest
     found = windows(plan.folders, manifest, plan.split, judged.folds, plan.limit)
     asked = conditions(found, judged, plan.snrs_db)
-    run = _Run(judged, asked)
+    if plan.room is not None:
+        # Spectrograms that are mixed behind the front end are no sound to be played.
+        asked = [condition for condition in asked if condition.entry["kind"] != "mel"]
+    run = _Run(judged, asked, plan.room)
     alone = [condition for condition in asked if condition.scenes is not None]
     total = len(found.words) * len(asked) + len(found.scenes) * len(alone)
     with (
@@ -94,6 +101,7 @@ def robustness(judged: Candidate, plan: Plan, out: Path) -> Result:
         "hash": manifest.hash,
         "split": plan.split,
         "limit": plan.limit,
+        "played": plan.room.name if plan.room is not None else None,
         "scene_windows_left_out": found.left_out,
         "sets": run.figures(),
     }
@@ -109,8 +117,8 @@ def robustness(judged: Candidate, plan: Plan, out: Path) -> Result:
 class _Run:
     """What is known so far."""
 
-    def __init__(self, model: Candidate, asked: Sequence[Condition]) -> None:
-        self._model, self._asked = model, asked
+    def __init__(self, model: Candidate, asked: Sequence[Condition], room: Room | None) -> None:
+        self._model, self._asked, self._room = model, asked, room
         self.counts: dict[tuple[str, str], Count] = {}
         self.worst = {head: Worst(head) for head in (KEYWORD_HEAD, SCENE_HEAD)}
         self._changed: dict[str, Changed] = {}
@@ -125,6 +133,8 @@ class _Run:
         model = self._model
         clean: Judgement | None = None
         for condition, set_ in sets:
+            if self._room is not None:
+                set_ = played(set_, self._room, model.manifest.front_end.sample_rate_hz)
             judged = judge_set(set_, model.manifest, model.predict, model.scene_normalisation, bar)
             for head, judgement in judged.items():
                 self.counts.setdefault((condition.name, head), Count()).add(judgement)
