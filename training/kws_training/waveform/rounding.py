@@ -63,10 +63,9 @@ class RoundedKernel(keras.layers.Wrapper):  # type: ignore[misc]
         # Of a depthwise kernel, (frames, channels, 1), and of all others, (..., channels in, channels).
         axis = len(kernel.shape) - (2 if hasattr(self.layer, "depth_multiplier") else 1)
         others = [i for i in range(len(kernel.shape)) if i != axis]
-        largest = ops.stop_gradient(ops.maximum(ops.max(ops.abs(kernel), others), keras.config.epsilon()))
-        rounded = keras.quantizers.fake_quant_with_min_max_vars(
-            kernel, -largest, largest, narrow_range=True, axis=axis
-        )
+        largest = ops.maximum(ops.max(ops.abs(kernel), others, keepdims=True), keras.config.epsilon())
+        scale = largest / 127
+        rounded = kernel + ops.stop_gradient(ops.round(kernel / scale) * scale - kernel)
         return self.layer.stateless_call([rounded, *bias], [], x)[0]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
