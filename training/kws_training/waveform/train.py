@@ -61,7 +61,9 @@ def train(
     """
     runs.check_folder(out, recipe, resume)
     aware = recipe.quantisation.aware
-    if not resume:
+    if resume:
+        runs.check_teacher(out, teacher)
+    else:
         _check_start(recipe, start_from)
     if folders.speech is None or folders.scenes is None:
         raise InputError("training needs --speech and --scenes")
@@ -91,8 +93,6 @@ def train(
     from .teacher import Teacher
 
     knows = None if teacher is None else Teacher(teacher, manifest)
-    if resume:
-        runs.check_teacher(out, teacher)
     keras.utils.set_random_seed(recipe.seed)
 
     def batches(epoch: int) -> Batches:
