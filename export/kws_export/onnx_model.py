@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 from kws_device.quiet import overheard, quiet_libraries
+from kws_training.folding import folded
 
 from . import graph as tflite_graph
 
@@ -31,6 +31,7 @@ def float_model(model: keras.Model, manifest: Manifest) -> bytes:
     """The model as float32 ONNX, one window (1, frames, mels) in, heads by name out."""
     import tensorflow as tf
 
+    # tf2onnx itself folds batch normalisation into two-dimensional convolutions alone.
     single = folded(model)
     frames, mels = manifest.front_end.frames, manifest.front_end.mels
     # A fixed batch of one leaves no shape arithmetic in the graph.
@@ -179,66 +180,6 @@ def operators(content: bytes) -> list[str]:
     import onnx
 
     return sorted({node.op_type for node in onnx.load_from_string(content).graph.node})
-
-
-def folded(model: keras.Model) -> keras.Model:
-    """The same function with each batch normalisation behind a convolution made part of its weights.
-
-    tf2onnx folds those of two-dimensional convolutions alone; what is left would be quantised, and run,
-    as a multiplication and an addition of its own.
-    """
-    import keras
-
-    convolutions = (
-        keras.layers.Conv1D,
-        keras.layers.Conv2D,
-        keras.layers.DepthwiseConv1D,
-        keras.layers.DepthwiseConv2D,
-    )
-
-    def source(layer: keras.Layer) -> keras.Layer | None:
-        history = getattr(layer.input, "_keras_history", None)
-        return None if history is None else history.operation
-
-    behind = {}
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            before = source(layer)
-            if isinstance(before, convolutions) and _is_linear(before):
-                behind[before.name] = layer
-    gone = {layer.name for layer in behind.values()}
-
-    def clone(layer: keras.Layer) -> keras.Layer:
-        if layer.name in gone:
-            return keras.layers.Activation("linear", name=layer.name)
-        bias = {"use_bias": True} if layer.name in behind else {}
-        return type(layer).from_config({**layer.get_config(), **bias})
-
-    def call(layer: keras.Layer, *inputs: Any, **options: Any) -> Any:
-        # What takes a normalisation's place does not know its options.
-        return layer(*inputs) if layer.name in gone else layer(*inputs, **options)
-
-    single = keras.models.clone_model(model, clone_function=clone, call_function=call)
-    for layer in model.layers:
-        if layer.name in behind:
-            single.get_layer(layer.name).set_weights(_with_normalisation(layer, behind[layer.name]))
-        elif layer.name not in gone:
-            single.get_layer(layer.name).set_weights(layer.get_weights())
-    return single
-
-
-def _is_linear(layer: keras.Layer) -> bool:
-    return bool(layer.activation.__name__ == "linear")
-
-
-def _with_normalisation(layer: keras.Layer, normalisation: keras.Layer) -> list[NDArray[np.float32]]:
-    """Kernel and bias that do what the layer and the batch normalisation behind it did together."""
-    kernel, *bias = layer.get_weights()
-    gamma, beta, mean, variance = normalisation.get_weights()
-    scale = gamma / np.sqrt(variance + normalisation.epsilon)
-    # A depthwise kernel's output channels are its last two dimensions, all others' the last one.
-    of_kernel = scale.reshape(kernel.shape[-2:]) if hasattr(layer, "depth_multiplier") else scale
-    return [kernel * of_kernel, beta + ((bias[0] if bias else 0) - mean) * scale]
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from kws_training.waveform.network import residual_network
 @pytest.fixture(scope="module")
 def files():
     """A network as the converter writes it, and with short names; and a window."""
+    keras.utils.clear_session()  # layers are numbered on from those of other tests
     keras.utils.set_random_seed(0)
     recipe = recipes.load("default", {"model.stem": 4, "model.planes": [4], "model.channels": 8})
     model = residual_network(recipe.front_end, recipe.model, {"keyword": 4, "scene": 3})

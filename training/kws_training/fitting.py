@@ -17,6 +17,11 @@ from kws_device import atomic
 from . import runs
 
 
+def without_optimizer(model: keras.Model) -> keras.Model:
+    """The model as anything can load it, a third of the size of what is fitted."""
+    return keras.Model(model.input, model.output)
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a model is fitted to."""
@@ -31,6 +36,8 @@ class Plan:
     """What `keras.Model.fit` takes as validation_data."""
     best: str
     """The head whose validation accuracy chooses the model that is kept."""
+    kept: Callable[[keras.Model], keras.Model] = without_optimizer
+    """What of the fitted model is kept."""
 
 
 def fit(model: keras.Model, plan: Plan, out: Path, resume: bool) -> list[dict[str, float]]:
@@ -52,7 +59,7 @@ def fit(model: keras.Model, plan: Plan, out: Path, resume: bool) -> list[dict[st
         rows = runs.read_history(out / runs.HISTORY)
         rows = rows[: int(model.optimizer.iterations) // len(plan.batches(0))]
     for epoch in range(len(rows), plan.epochs):
-        _record(out, model, rows, _fit_epoch(model, plan, epoch), f"val_{plan.best}_accuracy")
+        _record(out, model, rows, _fit_epoch(model, plan, epoch), plan)
     return rows
 
 
@@ -113,13 +120,13 @@ def _by_head(key: str, model: keras.Model) -> str:
 
 
 def _record(
-    out: Path, model: keras.Model, rows: list[dict[str, float]], row: dict[str, float], best: str
+    out: Path, model: keras.Model, rows: list[dict[str, float]], row: dict[str, float], plan: Plan
 ) -> None:
     """Keep an epoch: the model if none was better, the history, and last the point to resume from."""
+    best = f"val_{plan.best}_accuracy"
     if row[best] >= max((earlier[best] for earlier in rows), default=-1.0):
         with atomic.replacing(out / runs.MODEL) as temporary:
-            # Without its optimizer: a model that anything can load, a third of the size.
-            keras.Model(model.input, model.output).save(temporary)
+            plan.kept(model).save(temporary)
     rows.append(row)
     runs.write_history(out / runs.HISTORY, rows)
     with SummaryWriter(str(out / "tensorboard"), purge_step=len(rows)) as writer:

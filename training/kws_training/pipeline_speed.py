@@ -25,7 +25,7 @@ from .study.train import compiled as compiled_study
 from .waveform.batches import Batches
 from .waveform.examples import Examples
 from .waveform.recipe import Recipe
-from .waveform.train import compiled
+from .waveform.train import compiled, new_network
 
 _WORDS, _SCENES = 2048, 256
 _SCENE_S = 5
@@ -113,7 +113,7 @@ def _waveform(recipe: Recipe, rng: np.random.Generator) -> tuple[keras.utils.PyD
     labels = {KEYWORD_HEAD: len(words) + 1, SCENE_HEAD: _SCENE_LABELS}
     mels = recipe.front_end.mels
     batches = Batches(examples, recipe, Normalisation((-40.0,) * mels, (20.0,) * mels), labels, 0)
-    return batches, compiled(recipe, labels, len(batches))
+    return batches, compiled(new_network(recipe, labels), recipe, len(batches))
 
 
 def _study(recipe: StudyRecipe, rng: np.random.Generator) -> tuple[keras.utils.PyDataset, keras.Model]:

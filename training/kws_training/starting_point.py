@@ -9,6 +9,7 @@ from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 
 from . import runs
+from .folding import folded
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +42,7 @@ def check_labels(run: Path, manifest: Manifest, whole: bool) -> list[str]:
     return fresh
 
 
-def take_weights(model: keras.Model, run: Path, manifest: Manifest, whole: bool) -> None:
+def take_weights(model: keras.Model, run: Path, manifest: Manifest, whole: bool, fold: bool = False) -> None:
     """Another run's weights into a new model.
 
     Args:
@@ -49,12 +50,14 @@ def take_weights(model: keras.Model, run: Path, manifest: Manifest, whole: bool)
         run: whose best model to take.
         manifest: of the new model.
         whole: everything must fit; otherwise other labels, and layers of other shapes, start anew.
+        fold: make the other run's batch normalisations part of its convolutions first.
 
     Raises:
         InputError: as `check_labels`, or other layers where everything must fit.
     """
     fresh = check_labels(run, manifest, whole)
-    donors = {layer.name: layer for layer in runs.load_keras(run / runs.MODEL).layers}
+    other = runs.load_keras(run / runs.MODEL)
+    donors = {layer.name: layer for layer in (folded(other) if fold else other).layers}
     for layer in model.layers:
         theirs = donors[layer.name].get_weights() if layer.name in donors else None
         ours = layer.get_weights()

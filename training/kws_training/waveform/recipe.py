@@ -126,6 +126,14 @@ class OptimisationConfig:
 
 
 @dataclass(frozen=True)
+class QuantisationConfig:
+    """How the network is made ready for int8."""
+
+    aware: bool
+    """A trained run (`--from`) is fine-tuned with int8's rounding simulated."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that makes a run, but for the folders of data."""
 
@@ -146,6 +154,7 @@ class Recipe:
     epoch: EpochConfig
     augmentation: AugmentationConfig
     optimisation: OptimisationConfig
+    quantisation: QuantisationConfig
     decoder: DecoderDefaults
     export: ExportLimits
     provenance: Provenance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from .. import runs
 from ..data.corpus import Folders, check_keywords, keyword_labels, load_corpus
 from ..evaluation.test_sets import SNRS_DB, check_scenes, evaluation_sets, material, scene_backgrounds
 from ..first_manifest import first_manifest
+from ..folding import folded
 from ..starting_point import check_labels, take_weights
 from .examples import Examples
 from .recipe import Recipe
@@ -58,6 +60,11 @@ def train(
         InputError: data, recipe or folder that do not fit; nothing is written then.
     """
     runs.check_folder(out, recipe, resume)
+    aware = recipe.quantisation.aware
+    if resume:
+        runs.check_teacher(out, teacher)
+    else:
+        _check_start(recipe, start_from)
     if folders.speech is None or folders.scenes is None:
         raise InputError("training needs --speech and --scenes")
     check_keywords(folders.speech, recipe.keywords)
@@ -72,7 +79,7 @@ def train(
     check_scenes(validation_corpus, manifest)
 
     if start_from is not None:
-        check_labels(start_from, manifest, whole=False)
+        check_labels(start_from, manifest, whole=aware)
 
     # Heavy, and noisy on standard error: only once all input is known to be good.
     import keras
@@ -80,13 +87,12 @@ def train(
     from ..devices import all_devices, divisible
     from ..evaluation.finish import finish
     from ..evaluation.judging import validation_arrays
-    from ..fitting import Plan, fit
+    from ..fitting import Plan, fit, without_optimizer
     from .batches import Batches
+    from .rounding import without_rounding
     from .teacher import Teacher
 
     knows = None if teacher is None else Teacher(teacher, manifest)
-    if resume:
-        runs.check_teacher(out, teacher)
     keras.utils.set_random_seed(recipe.seed)
 
     def batches(epoch: int) -> Batches:
@@ -97,31 +103,66 @@ def train(
     # Half of it clean words, half of it words over scenes.
     validation = validation_arrays(list(checks), manifest)
     with all_devices(recipe.optimisation.batch_size) as devices:
-        model = compiled(recipe, sizes, len(batches(0)))
+        network = new_network(recipe, sizes)
         if start_from is not None and not resume:
-            take_weights(model, start_from, manifest, whole=False)
+            take_weights(network, start_from, manifest, whole=aware, fold=aware)
+        model = compiled(network, recipe, len(batches(0)))
         runs.begin(out, recipe, folders, manifest)
         runs.remember_teacher(out, teacher)
         validation = divisible(validation, devices)
-        plan = Plan(recipe.optimisation.epochs, recipe.seed, batches, validation, KEYWORD_HEAD)
+        kept = partial(without_rounding, model=network) if aware else without_optimizer
+        plan = Plan(recipe.optimisation.epochs, recipe.seed, batches, validation, KEYWORD_HEAD, kept)
         rows = fit(model, plan, out, resume)
     finish(out, recipe, manifest, validation_corpus, rows, SNRS_DB)
     return out / runs.MODEL
 
 
-def compiled(recipe: Recipe, labels: dict[str, int], steps: int) -> keras.Model:
-    """The recipe's network, ready to be fitted.
+def _check_start(recipe: Recipe, start_from: Path | None) -> None:
+    """Raises InputError where a run cannot start from nothing, or not from that run."""
+    aware = recipe.quantisation.aware
+    if start_from is None:
+        if aware:
+            raise InputError("quantisation.aware: fine-tunes a trained run; name it with --from RUN")
+        return
+    other, _ = runs.read_run(start_from)
+    same = isinstance(other, Recipe) and (other.model, other.front_end) == (recipe.model, recipe.front_end)
+    if aware and not same:
+        raise InputError(
+            f"{start_from}: has another network; quantisation.aware wants its [model] and [front_end]"
+        )
+    if isinstance(other, Recipe) and other.quantisation.aware and not aware:
+        raise InputError(
+            f"{start_from}: a run with quantisation.aware has no batch normalisation left to train; "
+            "start from the run that it started from"
+        )
+
+
+def new_network(recipe: Recipe, labels: dict[str, int]) -> keras.Model:
+    """The recipe's network with new weights, as an export gets it.
 
     Args:
-        recipe: its model and its optimisation.
+        recipe: its front end, its model, and whether it is aware of int8.
         labels: number of labels by head.
+    """
+    from .network import residual_network
+
+    network = residual_network(recipe.front_end, recipe.model, labels)
+    return folded(network) if recipe.quantisation.aware else network
+
+
+def compiled(network: keras.Model, recipe: Recipe, steps: int) -> keras.Model:
+    """A network ready to be fitted; where the recipe says so, with int8's rounding around its weights.
+
+    Args:
+        network: of `new_network`.
+        recipe: its optimisation, and whether it is aware of int8.
         steps: of an epoch.
     """
     import keras
 
-    from .network import residual_network
+    from .rounding import with_rounding
 
-    model = residual_network(recipe.front_end, recipe.model, labels)
+    model = with_rounding(network) if recipe.quantisation.aware else network
     plan = recipe.optimisation
     warmup = round(plan.warmup_share * plan.epochs * steps)
     rate = keras.optimizers.schedules.CosineDecay(
