@@ -103,7 +103,7 @@ def test_a_teacher_is_listened_to_and_remembered(trained, command, tmp_path):
 
 def test_a_teacher_that_hears_or_says_something_else_is_refused(trained, command, tmp_path):
     for change, words in (
-        (("--keywords", "yes,two"), "other labels"),
+        (("--keywords", "yes,bed"), "other labels"),
         (("--set", "front_end.mels=32"), "another front end"),
     ):
         result = command(*trained.arguments, *change, "--teacher", trained.run, "--out", tmp_path / "run")

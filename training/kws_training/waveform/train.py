@@ -23,6 +23,7 @@ from ..folding import folded
 from ..starting_point import check_labels, take_weights
 from .examples import Examples
 from .recipe import Recipe
+from .teacher import Teacher, check_teacher
 
 if TYPE_CHECKING:
     import keras
@@ -80,6 +81,8 @@ def train(
 
     if start_from is not None:
         check_labels(start_from, manifest, whole=aware)
+    if teacher is not None:
+        check_teacher(teacher, manifest)
 
     # Heavy, and noisy on standard error: only once all input is known to be good.
     import keras
@@ -90,9 +93,8 @@ def train(
     from ..fitting import Plan, fit, without_optimizer
     from .batches import Batches
     from .rounding import without_rounding
-    from .teacher import Teacher
 
-    knows = None if teacher is None else Teacher(teacher, manifest)
+    knows = None if teacher is None else Teacher(teacher)
     keras.utils.set_random_seed(recipe.seed)
 
     def batches(epoch: int) -> Batches:
