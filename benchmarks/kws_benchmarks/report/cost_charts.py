@@ -8,6 +8,8 @@ from typing import Any
 
 from .drawing import Drawing, Scale
 
+_OWN = "the model's own thresholds", "strong s3"
+
 
 def trade_off(title: str, curve: Sequence[Mapping[str, Any]], now: tuple[float, float] | None) -> Drawing:
     """Missed words against false accepts, a point for each threshold.
@@ -51,7 +53,8 @@ def trade_off(title: str, curve: Sequence[Mapping[str, Any]], now: tuple[float, 
     if now is not None:
         x, at = x_of(math.asinh(now[0])), y(now[1])
         drawing.mark(x, at, 3, f"as shipped: {100 * now[1]:.1f} % missed, {now[0]:g} an hour")
-        drawing.text(x + 10, at - 8, "the model's own thresholds", "strong s3")
+        beside, anchor = (x + 10, "start") if x < width / 2 else (x - 10, "end")
+        drawing.text(beside, at - 8 if anchor == "start" else at + 20, *_OWN, anchor)
     return drawing
 
 
