@@ -46,7 +46,7 @@ def check_folder(out: Path, recipe: AnyRecipe, resume: bool) -> None:
         raise InputError(f"{out}: holds a run already; give --resume or another --out")
 
 
-def check_teacher(out: Path, teacher: Path | None) -> None:
+def check_same_teacher(out: Path, teacher: Path | None) -> None:
     """Raises InputError where a run that is to be resumed learned from another teacher, or from none."""
     before = (out / TEACHER).read_text(encoding="utf-8") if (out / TEACHER).is_file() else None
     if before != (None if teacher is None else _teacher(teacher)):

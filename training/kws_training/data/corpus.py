@@ -56,7 +56,7 @@ class Corpus:
     noise: list[NDArray[np.float32]]
     """Background without a scene label."""
     negatives: list[NDArray[np.float32]]
-    """Continuous speech; in training and validation only."""
+    """Continuous speech; in training only."""
 
 
 def decode(paths: Sequence[Path], sample_rate_hz: int, what: str) -> list[NDArray[np.float32]]:
@@ -109,8 +109,8 @@ def load_corpus(
 ) -> Corpus:
     """One split of everything, in memory as float32 (about 64 kB per second of sound).
 
-    The noise folder trains only; validation hears scenes and its part of the dataset's own
-    background recordings. Every fifth speaker of the negatives validates, the others train.
+    Negatives and the noise folder train only; validation hears scenes and its part of the
+    dataset's own background recordings. Of the negatives, every fifth speaker is left out, too.
     With `at_most`, an even cross-section of about so many clips of each kind is read; `folds` is as
     in `read_dataset`.
 
@@ -129,7 +129,6 @@ def load_corpus(
         sounds = _section(read_dataset(folders.scenes, folds).split(split), at_most)
     if split == "train":
         noise += read_folder(folders.noise, sample_rate_hz, "noise")
-    if split in ("train", "validation"):
         paths = negatives_of(folders.negatives, split)
         negatives = decode(_section(paths, at_most), sample_rate_hz, "negatives")
     return Corpus(
@@ -147,15 +146,13 @@ def _section(items: Sequence[T], at_most: int | None) -> Sequence[T]:
     return items if at_most is None else items[:: max(1, len(items) // at_most)]
 
 
-def read_folder(
-    folder: Path | None, sample_rate_hz: int, what: str, at_most: int | None = None
-) -> list[NDArray[np.float32]]:
-    """Every recording below a folder without labels, or about `at_most` of them; none without a folder.
+def read_folder(folder: Path | None, sample_rate_hz: int, what: str) -> list[NDArray[np.float32]]:
+    """Every recording below a folder without labels; none without a folder.
 
     Raises:
         InputError: no such folder, or no audio in it.
     """
-    return decode(_section(paths_below(folder), at_most), sample_rate_hz, what)
+    return decode(paths_below(folder), sample_rate_hz, what)
 
 
 def paths_below(folder: Path | None) -> list[Path]:
@@ -181,9 +178,9 @@ def negatives_of(folder: Path | None, split: str) -> list[Path]:
     Raises:
         InputError: no such folder, or no audio in it.
     """
-    paths = paths_below(folder)
-    held_out = set(sorted({path.stem.partition("-")[0] for path in paths})[4::5])
-    return [path for path in paths if (path.stem.partition("-")[0] in held_out) == (split == "validation")]
+    speakers = {path: path.stem.partition("-")[0] for path in paths_below(folder)}
+    held_out = sorted(set(speakers.values()))[4::5]
+    return [path for path, speaker in speakers.items() if (speaker in held_out) == (split == "validation")]
 
 
 def provenance(folders: Folders, recipe: AnyRecipe) -> list[tuple[str, str]]:

@@ -63,7 +63,7 @@ def train(
     runs.check_folder(out, recipe, resume)
     aware = recipe.quantisation.aware
     if resume:
-        runs.check_teacher(out, teacher)
+        runs.check_same_teacher(out, teacher)
     else:
         _check_start(recipe, start_from)
     if folders.speech is None or folders.scenes is None:
