@@ -75,9 +75,9 @@ class MelConfig:
         return not self.centred and self.top_db == 0
 
     @functools.cached_property
-    def _tables(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    def _tables(self) -> tuple[NDArray[np.float64], list[_Bank], float]:
         """The window function, the mel filters, and the floor as a power."""
-        return _hann(self.window_samples), mel_filters(self), 10 ** (self.floor_db / 10)
+        return _hann(self.window_samples), _banks(mel_filters(self)), 10 ** (self.floor_db / 10)
 
     def frames_of(self, samples: int) -> int:
         """Frames of so many samples; uncentred, only whole ones."""
@@ -137,6 +137,22 @@ def mel_filters(config: MelConfig) -> NDArray[np.float64]:
     return filters
 
 
+_Bank = tuple[slice, slice, NDArray[np.float64]]
+"""Bins, bands, and the filters that lead from these to those."""
+
+
+def _banks(filters: NDArray[np.float64]) -> list[_Bank]:
+    """The narrow filters and the wide ones, each without the bins that none of them hears."""
+    narrow = filters.shape[1] * 2 // 3
+    banks = []
+    for bands in (slice(0, narrow), slice(narrow, filters.shape[1])):
+        heard = np.flatnonzero(filters[:, bands].any(axis=1))
+        if len(heard):
+            bins = slice(heard[0], heard[-1] + 1)
+            banks.append((bins, bands, np.ascontiguousarray(filters[bins, bands])))
+    return banks
+
+
 def _hann(n: int) -> NDArray[np.float64]:
     """Periodic Hann window, as the short-time Fourier transform wants it."""
     window: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)
@@ -167,7 +183,7 @@ def log_mel(samples: NDArray[np.floating[Any]], config: MelConfig) -> NDArray[np
         # Clip by clip stays in the processor's cache: twice as fast as all at once.
         return np.stack([log_mel(clip, config) for clip in samples])
     window, hop = config.window_samples, config.hop_samples
-    hann, filters, floor = config._tables
+    hann, banks, floor = config._tables
     if config.centred:
         samples = np.pad(samples, window // 2)
     if samples.shape[-1] < window:
@@ -184,7 +200,9 @@ def log_mel(samples: NDArray[np.floating[Any]], config: MelConfig) -> NDArray[np
     spectrum = np.fft.rfft(frames * hann)
     power = np.square(spectrum.real)
     power += np.square(spectrum.imag)
-    mel = power @ filters
+    mel = np.zeros((len(power), config.mels))
+    for bins, bands, filters in banks:
+        np.matmul(power[:, bins], filters, out=mel[:, bands])
     np.maximum(mel, floor, out=mel)
     np.log10(mel, out=mel)
     mel *= 10

@@ -36,14 +36,14 @@ class Spotter:
         self.manifest = manifest
         self._engine = engine
         self._decoder = Decoder(manifest)
-        self._step = round(config.sample_rate_hz * manifest.decoder.decision_ms / 1000)
+        self._rate_hz = config.sample_rate_hz
+        self._step = round(self._rate_hz * manifest.decoder.decision_ms / 1000)
         new_frames = self._step // config.hop_samples
         first = (config.frames - new_frames) * config.hop_samples
         self._newest = slice(first, first + config.span_samples(new_frames))
         self._samples = Ring(config.clip_samples)
         silence = self._prepared(np.full((1, config.mels), config.floor_db, dtype=np.float32))
         self._frames = Ring(config.frames, (config.mels,), silence.dtype, fill=silence)
-        self._pending = np.empty(self._step, dtype=np.float32)
         self._gate: SilenceGate | None = None
         if skip_silence and config.incremental:
             self._can_be_events = np.isin(manifest.labels.get(KEYWORD_HEAD, ()), manifest.keywords)
@@ -107,7 +107,7 @@ class Spotter:
         """
         while len(samples):
             n = min(self._step - self._filled, len(samples))
-            self._pending[self._filled : self._filled + n] = samples[:n]
+            self._samples.write(samples[:n])
             self._filled += n
             samples = samples[n:]
             if self._filled == self._step:
@@ -115,11 +115,10 @@ class Spotter:
                 yield self._decide()
 
     def _decide(self) -> Decision:
-        self._samples.write(self._pending)
         scores = self._scores()
         self._decisions += 1
         # In whole steps, so that times do not drift in a year.
-        elapsed_s = self._decisions * self._step / self.manifest.front_end.sample_rate_hz
+        elapsed_s = self._decisions * self._step / self._rate_hz
         end_s = round(self._start_s + elapsed_s, 3)
         return self._decoder.decide(scores, end_s)
 
@@ -128,7 +127,7 @@ class Spotter:
         if not config.incremental:
             return self._engine.run(self._prepared(log_mel(self._samples.read(), config)))
         mels = log_mel(self._samples.read()[self._newest], config)
-        silent = self._gate is not None and self._gate.is_silent(mels, dbfs(rms(self._pending)))
+        silent = self._gate is not None and self._gate.is_silent(mels, dbfs(rms(self.clip()[-self._step :])))
         self._frames.write(self._prepared(mels))
         if not silent:
             self._last = self._engine.run(self._frames.read())
@@ -144,7 +143,7 @@ class Spotter:
         return self._engine.prepare(self.manifest.normalisation.apply(mels, out=mels))
 
     def clip(self) -> NDArray[np.float32]:
-        """The sound of the last decision's window, shape (clip samples,): a view, good until more is fed."""
+        """The newest sound, at a decision its window; shape (clip samples,), a view until more is fed."""
         return self._samples.read()
 
     def decisions(self, source: AudioSource) -> Iterator[Decision]:

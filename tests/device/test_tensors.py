@@ -12,8 +12,8 @@ from kws_device.tensors import Output, Quantiser, softmax_of
 SCALES = st.floats(1e-3, 2.0)
 
 
-def detail(scale, zero_point, dtype=np.int8):
-    return {"index": 0, "dtype": dtype, "quantization": (scale, zero_point)}
+def detail(scale, zero_point, dtype=np.int8, labels=2):
+    return {"index": 0, "dtype": dtype, "quantization": (scale, zero_point), "shape": np.array([1, labels])}
 
 
 @given(SCALES, st.integers(-128, 127), st.lists(st.floats(-50, 50), min_size=1, max_size=20))
@@ -29,7 +29,7 @@ def test_a_real_number_comes_back_within_half_a_step_or_at_the_limit(scale, zero
 @given(SCALES, st.integers(-128, 127), st.lists(st.integers(-128, 127), min_size=2, max_size=20))
 def test_scores_of_integer_logits_are_their_softmax(scale, zero_point, integers):
     values = np.array(integers, np.int8)
-    scores = Output(detail(scale, zero_point), softmax=True).scores(values)
+    scores = Output(detail(scale, zero_point, labels=len(integers)), softmax=True).scores(values)
     wanted = softmax_of(((values.astype(np.float64) - zero_point) * scale).astype(np.float64))
     assert scores.dtype == np.float32
     assert scores.sum() == pytest.approx(1, abs=1e-6)

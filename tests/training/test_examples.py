@@ -111,7 +111,7 @@ def test_a_word_over_talk_stands_above_it_and_says_nothing_of_a_scene(corpus):
 
 
 def test_a_teacher_shares_in_the_targets_where_it_is_right_about_them(corpus):
-    from kws_training.waveform.batches import Batches
+    from kws_training.waveform.batches import Drawn
 
     class Teacher:
         def scores(self, mels):
@@ -124,13 +124,50 @@ def test_a_teacher_shares_in_the_targets_where_it_is_right_about_them(corpus):
         optimisation=replace(RECIPE.optimisation, batch_size=64, teacher_share=0.5),
     )
     labels = {"keyword": len(LABELS), "scene": 2}
-    taught = Batches(Examples(corpus, still), still, plain_normalisation(), labels, 0, Teacher())[0]
-    alone = Batches(Examples(corpus, still), still, plain_normalisation(), labels, 0)[0]
+    taught, alone = (
+        drawn.batch(drawn.plan(0)[:64], 0, 0)
+        for drawn in (Drawn(Examples(corpus, still), still, labels, t) for t in (Teacher(), None))
+    )
     assert np.array_equal(taught[0], alone[0])
     yes = alone[1]["keyword"].argmax(axis=1) == LABELS.index("yes")
     assert 0 < yes.sum() < 64
     assert np.allclose(taught[1]["keyword"][yes], 0.05 + 0.5 * np.eye(len(LABELS))[LABELS.index("yes")] * 1.6)
     assert np.array_equal(taught[1]["keyword"][~yes], alone[1]["keyword"][~yes])
+
+
+def test_epochs_repeat_after_so_many_of_them_with_other_masks(corpus):
+    from kws_training.waveform.batches import Batches, Drawn
+
+    repeating = replace(
+        RECIPE,
+        epoch=replace(RECIPE.epoch, drawn=2),
+        optimisation=replace(RECIPE.optimisation, epochs=5, batch_size=16),
+    )
+    unmasked = replace(repeating, augmentation=replace(repeating.augmentation, time_masks=0, mel_masks=0))
+    labels = {"keyword": len(LABELS), "scene": 2}
+
+    def epochs(recipe, numbers):
+        drawn = Drawn(Examples(corpus, recipe), recipe, labels)
+        return [list(Batches(drawn, recipe, plain_normalisation(), n)) for n in numbers]
+
+    def same(one, other):
+        return all(np.array_equal(a, b) for a, b in zip(leaves(one), leaves(other), strict=True))
+
+    def leaves(batches):
+        return [
+            array
+            for mels, wanted, weights in batches
+            for array in (mels, *wanted.values(), *weights.values())
+        ]
+
+    first, second, third, _, fifth = epochs(unmasked, range(5))
+    assert same(first, third)
+    assert same(first, fifth)
+    assert not same(first, second)
+    masked = epochs(repeating, range(5))
+    assert not same(masked[0], masked[2])
+    # A run that is resumed has kept nothing, and must not notice.
+    assert same(masked[3], epochs(repeating, [3])[0])
 
 
 def test_a_word_in_a_room_is_still_the_word_and_as_loud_as_before(corpus):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -22,7 +23,7 @@ from .study.features import Features
 from .study.recipe import StudyRecipe
 from .study.stages import stage_of
 from .study.train import compiled as compiled_study
-from .waveform.batches import Batches
+from .waveform.batches import Batches, Drawn
 from .waveform.examples import Examples
 from .waveform.recipe import Recipe
 from .waveform.train import compiled, new_network
@@ -112,7 +113,10 @@ def _waveform(recipe: Recipe, rng: np.random.Generator) -> tuple[keras.utils.PyD
     examples = Examples(corpus, recipe)
     labels = {KEYWORD_HEAD: len(words) + 1, SCENE_HEAD: _SCENE_LABELS}
     mels = recipe.front_end.mels
-    batches = Batches(examples, recipe, Normalisation((-40.0,) * mels, (20.0,) * mels), labels, 0)
+    # What is measured is the drawing: no epoch repeats.
+    anew = replace(recipe, epoch=replace(recipe.epoch, drawn=recipe.optimisation.epochs))
+    normalisation = Normalisation((-40.0,) * mels, (20.0,) * mels)
+    batches = Batches(Drawn(examples, anew, labels), recipe, normalisation, 0)
     return batches, compiled(new_network(recipe, labels), recipe, len(batches))
 
 

@@ -15,54 +15,64 @@ from .recipe import Recipe
 from .teacher import Teacher
 
 Arrays = dict[str, NDArray[np.float32]]
+Batch = tuple[NDArray[np.float16], Arrays, Arrays]
+
+_MASKS_STREAM = 1 << 29
+"""Of random numbers; the epochs' start at 0."""
 
 
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """The training windows of one epoch, a function of seed, epoch and batch number alone."""
+class Drawn:
+    """Batches of mels and targets, a function of seed, epoch and batch number alone.
+
+    After `epoch.drawn` epochs they repeat, from memory: drawing a window, and asking a teacher about it,
+    costs more than a step of a small network.
+    """
 
     def __init__(
-        self,
-        examples: Examples,
-        recipe: Recipe,
-        normalisation: Normalisation,
-        labels: dict[str, int],
-        epoch: int,
-        teacher: Teacher | None = None,
+        self, examples: Examples, recipe: Recipe, labels: dict[str, int], teacher: Teacher | None = None
     ) -> None:
         """`labels` gives the number of labels by head; `teacher` its share of the targets, if any."""
-        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
         self._examples = examples
         self._recipe = recipe
-        self._normalisation = normalisation
         self._labels = labels
-        self._epoch = epoch
         self._teacher = teacher
-        self._plan = examples.plan(np.random.default_rng([recipe.seed, epoch]))
+        self._repeats = recipe.epoch.drawn < recipe.optimisation.epochs
+        self._kept: dict[tuple[int, int], Batch] = {}
 
-    def __len__(self) -> int:
-        # An incomplete last batch would make its windows count more than others.
-        return max(1, len(self._plan) // self._recipe.optimisation.batch_size)
+    def plan(self, epoch: int) -> NDArray[np.int64]:
+        """What the windows of an epoch are (`Examples.plan`)."""
+        return self._examples.plan(np.random.default_rng([self._recipe.seed, self._same(epoch)]))
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], Arrays, Arrays]:
-        size = self._recipe.optimisation.batch_size
-        rng = np.random.default_rng([self._recipe.seed, self._epoch, index])
-        sounds, targets = self._examples.draw(self._plan[index * size : (index + 1) * size], rng)
+    def batch(self, plan: NDArray[np.int64], epoch: int, index: int) -> Batch:
+        """The windows of a part of an epoch's plan.
+
+        Args:
+            plan: that part.
+            epoch: from 0.
+            index: of the part.
+
+        Returns:
+            mels in dB, shape (n, frames, mels), float16 (0.06 dB apart at most, a fraction of an int8 step);
+            targets and weights by head.
+        """
+        key = (self._same(epoch), index)
+        if key in self._kept:
+            return self._kept[key]
+        batch = self._draw(plan, np.random.default_rng([self._recipe.seed, *key]))
+        if self._repeats:
+            self._kept[key] = batch
+        return batch
+
+    def _same(self, epoch: int) -> int:
+        return epoch % self._recipe.epoch.drawn
+
+    def _draw(self, plan: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        sounds, targets = self._examples.draw(plan, rng)
         change = self._recipe.augmentation
-        floor_db = self._recipe.front_end.floor_db
         heard = self._examples.mels(sounds)
         for frames in heard:
             frames += other_microphone(frames.shape[1], rng, change.colour_db, change.narrow_share)
-            np.maximum(frames, floor_db, out=frames)
-        mels = self._normalisation.apply(heard)
-        for frames in mels:
-            blanked(
-                frames,
-                rng,
-                change.time_masks,
-                change.time_mask_frames,
-                change.mel_masks,
-                change.mel_mask_bands,
-            )
+            np.maximum(frames, self._recipe.front_end.floor_db, out=frames)
         wanted = {
             KEYWORD_HEAD: _one_hot(targets.keyword, self._labels[KEYWORD_HEAD]),
             SCENE_HEAD: _one_hot(targets.scene, self._labels[SCENE_HEAD]),
@@ -72,7 +82,42 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             for head, scores in self._teacher.scores(heard).items():
                 right = scores.argmax(axis=1) == wanted[head].argmax(axis=1)
                 wanted[head][right] += share * (scores - wanted[head])[right]
-        return mels, wanted, {KEYWORD_HEAD: targets.keyword_weight, SCENE_HEAD: targets.scene_weight}
+        weights = {KEYWORD_HEAD: targets.keyword_weight, SCENE_HEAD: targets.scene_weight}
+        return heard.astype(np.float16), wanted, weights
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """The training windows of one epoch, normalised, with masks that are new in every epoch."""
+
+    def __init__(self, drawn: Drawn, recipe: Recipe, normalisation: Normalisation, epoch: int) -> None:
+        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
+        self._drawn = drawn
+        self._recipe = recipe
+        self._normalisation = normalisation
+        self._epoch = epoch
+        self._plan = drawn.plan(epoch)
+
+    def __len__(self) -> int:
+        # An incomplete last batch would make its windows count more than others.
+        return max(1, len(self._plan) // self._recipe.optimisation.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], Arrays, Arrays]:
+        size = self._recipe.optimisation.batch_size
+        part = self._plan[index * size : (index + 1) * size]
+        heard, wanted, weights = self._drawn.batch(part, self._epoch, index)
+        mels = self._normalisation.apply(heard.astype(np.float32))
+        rng = np.random.default_rng([self._recipe.seed, _MASKS_STREAM, self._epoch, index])
+        change = self._recipe.augmentation
+        for frames in mels:
+            blanked(
+                frames,
+                rng,
+                change.time_masks,
+                change.time_mask_frames,
+                change.mel_masks,
+                change.mel_mask_bands,
+            )
+        return mels, wanted, weights
 
 
 def _one_hot(index: NDArray[np.int64], count: int) -> NDArray[np.float32]:

@@ -42,9 +42,14 @@ class EpochConfig:
     """Share of those that hold one piece as long as a word, with silence around it."""
     silence_share: float
     """Background alone, or next to nothing, as `_silence_`."""
+    drawn: int
+    """Epochs drawn anew. Later ones repeat them with other masks, from memory: a GiB for eight epochs of
+    17,000 windows."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for shares that leave nothing for the keywords."""
+        """Raises ValueError for shares that leave nothing for the keywords, or no epoch to repeat."""
+        if self.drawn < 1:
+            raise ValueError("drawn must be at least 1")
         shares = (self.unknown_share, self.negatives_share, self.silence_share)
         if min(shares) < 0 or sum(shares) >= 1:
             raise ValueError("the shares must not be negative, and their sum must be below 1")

@@ -91,14 +91,15 @@ def train(
     from ..evaluation.finish import finish
     from ..evaluation.judging import validation_arrays
     from ..fitting import Plan, fit, without_optimizer
-    from .batches import Batches
+    from .batches import Batches, Drawn
     from .rounding import without_rounding
 
     knows = None if teacher is None else Teacher(teacher)
     keras.utils.set_random_seed(recipe.seed)
+    drawn = Drawn(examples, recipe, sizes, knows)
 
     def batches(epoch: int) -> Batches:
-        return Batches(examples, recipe, manifest.normalisation, sizes, epoch, knows)
+        return Batches(drawn, recipe, manifest.normalisation, epoch)
 
     mixed = {"scenes": scene_backgrounds(validation_corpus)}
     checks = evaluation_sets(held_out, mixed, [_VALIDATION_SNR_DB], front_end.clip_samples, recipe.seed)
