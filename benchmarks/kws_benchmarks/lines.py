@@ -20,6 +20,11 @@ def robustness(report: dict[str, Any], name: str = "") -> list[str]:
             for head, f in figures.items()
             if head in ("keyword", "scene")
         ]
+        parts += [
+            f"{called} {of['share']:.1%}"
+            for name, called in (("heard", "at thresholds heard"), ("false", "others accepted"))
+            if (of := figures.get("keyword", {}).get("at_thresholds", {}).get(name))
+        ]
         text.append(f"{figures['set']:12} {'   '.join(parts)}")
     return text
 

@@ -90,6 +90,34 @@ def test_predictions_give_the_same_figures(measured):
     assert accuracy == pytest.approx(report["sets"][0]["keyword"]["accuracy"], abs=1e-5)
 
 
+def test_what_is_accepted_follows_from_the_models_own_thresholds(measured):
+    report = json.loads((measured[1] / "robustness.json").read_text())
+    thresholds = Spotter.load().manifest.decoder.thresholds
+    with (measured[1] / "predictions.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["head"] == "keyword"]
+    for entry in report["sets"]:
+        mine = [row for row in rows if row["set"] == entry["set"]]
+        over = [row for row in mine if float(row["score"]) > thresholds.get(row["predicted"], 1.0)]
+        heard = [row for row in over if row["label"] == row["predicted"]]
+        false = [row for row in over if row["label"] not in thresholds]
+        shares = entry["keyword"]["at_thresholds"]
+        spoken = sum(row["label"] in thresholds for row in mine)
+        # The table's scores are rounded, and one of them may lie upon a threshold.
+        assert (shares["heard"]["n"], shares["false"]["n"]) == (spoken, len(mine) - spoken)
+        assert shares["heard"]["share"] == pytest.approx(len(heard) / spoken, abs=1.01 / spoken)
+        assert shares["false"]["share"] == pytest.approx(len(false) / (len(mine) - spoken), abs=0.03)
+
+
+def test_words_that_a_model_does_not_have_are_counted_where_they_are_accepted(command, data, tmp_path):
+    arguments = ("kws-bench", "robustness", "--split", "all", "--speech", data / "never_heard", "--limit", 40)
+    result = command(*arguments, "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    clean = json.loads((tmp_path / "robustness.json").read_text())["sets"][0]
+    assert set(clean["keyword"]["at_thresholds"]) == {"false"}
+    assert clean["keyword"]["at_thresholds"]["false"]["n"] == 40
+    assert "others accepted" in result.stderr
+
+
 def test_a_run_repeats_byte_for_byte(measured, command, tmp_path):
     arguments, out = measured
     assert command(*arguments, "--out", tmp_path).returncode == 0

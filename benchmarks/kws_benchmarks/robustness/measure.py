@@ -23,7 +23,7 @@ from ..playback.room import Room
 from ..playback.sets import played
 from .clips import chunks, windows
 from .conditions import Condition, conditions
-from .counting import Changed, Count
+from .counting import Accepted, Changed, Count
 from .mistakes import Mistake, Worst, fifty
 from .models import Candidate
 from .predictions import Predictions, predictions
@@ -120,6 +120,7 @@ class _Run:
     def __init__(self, model: Candidate, asked: Sequence[Condition], room: Room | None) -> None:
         self._model, self._asked, self._room = model, asked, room
         self.counts: dict[tuple[str, str], Count] = {}
+        self._accepted: dict[str, Accepted] = {}
         self.worst = {head: Worst(head) for head in (KEYWORD_HEAD, SCENE_HEAD)}
         self._changed: dict[str, Changed] = {}
 
@@ -143,6 +144,9 @@ class _Run:
                 if set_.kind != "mel":
                     self.worst[head].add(condition.name, judgement)
             words = judged.get(KEYWORD_HEAD)
+            if words is not None:
+                thresholds = model.manifest.decoder.thresholds
+                self._accepted.setdefault(condition.name, Accepted(thresholds)).add(words)
             clean = words if set_.kind == "clean" else clean
             if set_.kind == "shift" and words is not None and clean is not None:
                 self._changed.setdefault(condition.name, Changed()).add(clean, words)
@@ -157,5 +161,7 @@ class _Run:
             for head, labels in self._model.manifest.labels.items():
                 if (condition.name, head) in self.counts:
                     entry[head] = self.counts[condition.name, head].figures(labels)
+            if condition.name in self._accepted:
+                entry[KEYWORD_HEAD]["at_thresholds"] = self._accepted[condition.name].figures()
             found.append(entry)
         return found
