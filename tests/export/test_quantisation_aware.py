@@ -168,7 +168,7 @@ def test_fine_tuning_that_was_interrupted_and_resumed_equals_the_whole(aware, tm
     def fitted(out, resume=False):
         keras.utils.set_random_seed(1)
         network = new_network(recipe, {"keyword": 4, "scene": 2})
-        model = compiled(network, recipe, len(Noise(0)))
+        model = compiled(network, recipe, len(Noise(0)), np.full(4, 0.25))
 
         def epoch(number):
             if number == 1 and out == whole:  # as it would be found after an interruption now

@@ -117,7 +117,8 @@ def _waveform(recipe: Recipe, rng: np.random.Generator) -> tuple[keras.utils.PyD
     anew = replace(recipe, epoch=replace(recipe.epoch, drawn=recipe.optimisation.epochs))
     normalisation = Normalisation((-40.0,) * mels, (20.0,) * mels)
     batches = Batches(Drawn(examples, anew, labels), recipe, normalisation, 0)
-    return batches, compiled(new_network(recipe, labels), recipe, len(batches))
+    shares = np.full(labels[KEYWORD_HEAD], 1 / labels[KEYWORD_HEAD])
+    return batches, compiled(new_network(recipe, labels), recipe, len(batches), shares)
 
 
 def _study(recipe: StudyRecipe, rng: np.random.Generator) -> tuple[keras.utils.PyDataset, keras.Model]:

@@ -117,6 +117,9 @@ class OptimisationConfig:
     """Decoupled, of AdamW."""
     label_smoothing: float
     """Share of each keyword target spread over all labels."""
+    balance: float
+    """How far the loss makes up for the shares that labels have in training, most of which is no keyword:
+    from 0, not at all, to 1, where every label counts as equally likely."""
     scene_loss_weight: float
     """Weight of the scene head's loss beside the keyword head's."""
     teacher_share: float

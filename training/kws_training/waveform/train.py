@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
@@ -76,7 +77,8 @@ def train(
     sizes = {name: len(labels) for name, labels in heads.items()}
     validation_corpus = load_corpus(folders, recipe.keywords, front_end.sample_rate_hz, "validation")
     held_out = material(validation_corpus, front_end.clip_samples)
-    manifest = first_manifest(recipe, folders, heads, statistics(examples, recipe))
+    normalisation, shares = statistics(examples, recipe)
+    manifest = first_manifest(recipe, folders, heads, normalisation)
     check_scenes(validation_corpus, manifest)
 
     if start_from is not None:
@@ -94,7 +96,7 @@ def train(
     from .batches import Batches, Drawn
     from .rounding import without_rounding
 
-    knows = None if teacher is None else Teacher(teacher)
+    knows = None if teacher is None else Teacher(teacher, shares)
     keras.utils.set_random_seed(recipe.seed)
     drawn = Drawn(examples, recipe, sizes, knows)
 
@@ -109,7 +111,7 @@ def train(
         network = new_network(recipe, sizes)
         if start_from is not None and not resume:
             take_weights(network, start_from, manifest, whole=aware, fold=aware)
-        model = compiled(network, recipe, len(batches(0)))
+        model = compiled(network, recipe, len(batches(0)), shares)
         runs.begin(out, recipe, folders, manifest)
         runs.remember_teacher(out, teacher)
         validation = divisible(validation, devices)
@@ -153,16 +155,18 @@ def new_network(recipe: Recipe, labels: dict[str, int]) -> keras.Model:
     return folded(network) if recipe.quantisation.aware else network
 
 
-def compiled(network: keras.Model, recipe: Recipe, steps: int) -> keras.Model:
+def compiled(network: keras.Model, recipe: Recipe, steps: int, shares: NDArray[np.float64]) -> keras.Model:
     """A network ready to be fitted; where the recipe says so, with int8's rounding around its weights.
 
     Args:
         network: of `new_network`.
         recipe: its optimisation, and whether it is aware of int8.
         steps: of an epoch.
+        shares: of the keyword labels in training, see `statistics`.
     """
     import keras
 
+    from .balance import BalancedCrossentropy
     from .rounding import with_rounding
 
     model = with_rounding(network) if recipe.quantisation.aware else network
@@ -177,7 +181,7 @@ def compiled(network: keras.Model, recipe: Recipe, steps: int) -> keras.Model:
     model.compile(
         keras.optimizers.AdamW(rate, weight_decay=plan.weight_decay),
         loss={
-            KEYWORD_HEAD: keras.losses.CategoricalCrossentropy(label_smoothing=plan.label_smoothing),
+            KEYWORD_HEAD: BalancedCrossentropy((shares**plan.balance).tolist(), plan.label_smoothing),
             SCENE_HEAD: keras.losses.CategoricalCrossentropy(),
         },
         loss_weights={KEYWORD_HEAD: 1.0, SCENE_HEAD: plan.scene_loss_weight},
@@ -186,14 +190,23 @@ def compiled(network: keras.Model, recipe: Recipe, steps: int) -> keras.Model:
     return model
 
 
-def statistics(examples: Examples, recipe: Recipe) -> Normalisation:
-    """Mean and standard deviation of each mel band over training windows."""
+def statistics(examples: Examples, recipe: Recipe) -> tuple[Normalisation, NDArray[np.float64]]:
+    """What training windows are like.
+
+    Returns:
+        mean and standard deviation of each mel band; and the share of each keyword label in the targets,
+        shape (labels,), none of them zero.
+    """
     rng = np.random.default_rng([recipe.seed, _STATISTICS_STREAM])
     plan = examples.plan(rng)[:_STATISTICS_WINDOWS]
-    mels = np.concatenate(
-        [examples.mels(examples.draw(plan[i : i + 256], rng)[0]) for i in range(0, len(plan), 256)]
-    ).reshape(-1, recipe.front_end.mels)
-    return Normalisation(
+    heard, counts = [], np.ones(len(keyword_labels(recipe)))
+    for i in range(0, len(plan), 256):
+        sounds, targets = examples.draw(plan[i : i + 256], rng)
+        heard.append(examples.mels(sounds))
+        np.add.at(counts, targets.keyword, targets.keyword_weight)
+    mels = np.concatenate(heard).reshape(-1, recipe.front_end.mels)
+    normalisation = Normalisation(
         tuple(round(float(m), 4) for m in mels.mean(axis=0, dtype=np.float64)),
         tuple(round(float(s), 4) for s in mels.std(axis=0, dtype=np.float64)),
     )
+    return normalisation, counts / counts.sum()
