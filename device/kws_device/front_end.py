@@ -159,7 +159,25 @@ def _hann(n: int) -> NDArray[np.float64]:
     return window
 
 
-def log_mel(samples: NDArray[np.floating[Any]], config: MelConfig) -> NDArray[np.float32]:
+class Workspace:
+    """What `log_mel` computes in; kept from call to call it spares their allocation. For one thread."""
+
+    def __init__(self, config: MelConfig, frames: int) -> None:
+        """Room for so many frames at a time."""
+        bins = config.window_samples // 2 + 1
+        self.windowed = np.empty((frames, config.window_samples))
+        self.power = np.empty((frames, bins))
+        self.imaginary = np.empty((frames, bins))
+        self.mel = np.zeros((frames, config.mels))  # bands that no bin reaches stay empty
+        # NumPy 1 transforms into new arrays alone.
+        self.into: dict[str, Any] = {}
+        if not np.__version__.startswith("1."):
+            self.into["out"] = np.empty((frames, bins), np.complex128)
+
+
+def log_mel(
+    samples: NDArray[np.floating[Any]], config: MelConfig, workspace: Workspace | None = None
+) -> NDArray[np.float32]:
     """Log-mel spectrogram in dB.
 
     float64 inside: a float32 transform is off by up to 0.03 dB on full-scale tones.
@@ -167,6 +185,7 @@ def log_mel(samples: NDArray[np.floating[Any]], config: MelConfig) -> NDArray[np
     Args:
         samples: mono, shape (n,) or (clips, n), full scale is 1.0.
         config: the front end of the model that will read the result.
+        workspace: for as many frames; None: one of its own.
 
     Returns:
         shape (frames, mels) or (clips, frames, mels), dB re full scale squared, not below
@@ -181,7 +200,8 @@ def log_mel(samples: NDArray[np.floating[Any]], config: MelConfig) -> NDArray[np
     """
     if samples.ndim == 2:
         # Clip by clip stays in the processor's cache: twice as fast as all at once.
-        return np.stack([log_mel(clip, config) for clip in samples])
+        shared = Workspace(config, config.frames_of(samples.shape[-1]))
+        return np.stack([log_mel(clip, config, shared) for clip in samples])
     window, hop = config.window_samples, config.hop_samples
     hann, banks, floor = config._tables
     if config.centred:
@@ -197,10 +217,11 @@ def log_mel(samples: NDArray[np.floating[Any]], config: MelConfig) -> NDArray[np
     # Only finite samples have a finite sum of squares, but for some that no microphone delivers.
     if not math.isfinite(np.dot(samples, samples)):
         raise ValueError("a sample is not a finite number")
-    spectrum = np.fft.rfft(frames * hann)
-    power = np.square(spectrum.real)
-    power += np.square(spectrum.imag)
-    mel = np.zeros((len(power), config.mels))
+    work = workspace or Workspace(config, len(frames))
+    spectrum = np.fft.rfft(np.multiply(frames, hann, out=work.windowed), **work.into)
+    power = np.square(spectrum.real, out=work.power)
+    power += np.square(spectrum.imag, out=work.imaginary)
+    mel = work.mel
     for bins, bands, filters in banks:
         np.matmul(power[:, bins], filters, out=mel[:, bands])
     np.maximum(mel, floor, out=mel)

@@ -15,7 +15,7 @@ from .decoder import Decoder
 from .engine import Engine, kinds, load_engine
 from .errors import InputError
 from .events import Decision, Event
-from .front_end import log_mel
+from .front_end import Workspace, log_mel
 from .levels import dbfs, rms
 from .manifest import KEYWORD_HEAD, Manifest
 from .rings import Ring
@@ -41,11 +41,13 @@ class Spotter:
         new_frames = self._step // config.hop_samples
         first = (config.frames - new_frames) * config.hop_samples
         self._newest = slice(first, first + config.span_samples(new_frames))
+        self._workspace = Workspace(config, new_frames)
+        self._incremental = config.incremental
         self._samples = Ring(config.clip_samples)
         silence = self._prepared(np.full((1, config.mels), config.floor_db, dtype=np.float32))
         self._frames = Ring(config.frames, (config.mels,), silence.dtype, fill=silence)
         self._gate: SilenceGate | None = None
-        if skip_silence and config.incremental:
+        if skip_silence and self._incremental:
             self._can_be_events = np.isin(manifest.labels.get(KEYWORD_HEAD, ()), manifest.keywords)
             self._gate = SilenceGate(config, new_frames, manifest.decoder.decision_ms / 1000)
         self.reset()
@@ -124,9 +126,9 @@ class Spotter:
 
     def _scores(self) -> dict[str, NDArray[np.float32]]:
         config = self.manifest.front_end
-        if not config.incremental:
+        if not self._incremental:
             return self._engine.run(self._prepared(log_mel(self._samples.read(), config)))
-        mels = log_mel(self._samples.read()[self._newest], config)
+        mels = log_mel(self._samples.read()[self._newest], config, self._workspace)
         silent = self._gate is not None and self._gate.is_silent(mels, dbfs(rms(self.clip()[-self._step :])))
         self._frames.write(self._prepared(mels))
         if not silent:

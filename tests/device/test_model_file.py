@@ -163,4 +163,4 @@ def test_what_the_file_says_can_be_read(command, shipped):
     assert "CC BY 4.0" in text
     data = json.loads(command("kws-listen", "--info", "--json").stdout)
     assert data["schema"] == 3
-    assert data["decoder"]["false_accepts_per_hour"] is None
+    assert data["decoder"]["false_accepts_per_hour"] == 10

@@ -47,10 +47,9 @@ def speed(
         InputError: a model or sound that cannot be used, or a peer that cannot be set up.
     """
     file = model_file.read(model_file.find(model))
-    engine = load_engine(file)
     rate = file.manifest.front_end.sample_rate_hz
     sound = _speech(speech, rate, seconds)
-    calls = parts(file.manifest, engine, sound)
+    calls = parts(file.manifest, functools.partial(load_engine, file), sound)
     pythons = {}
     if peers is not None:
         pythons = {p: environment(p, peers) for p in tqdm(PEERS, desc="peers", unit="peer", leave=False)}
