@@ -20,7 +20,7 @@ from kws_training import runs
 from kws_training.data.corpus import read_folder
 
 from ..checkout import demo
-from .fresh import Fresh, listen_afresh
+from .fresh import Fresh, cpu_afresh_s, listen_afresh
 from .parts import Sound, parts
 from .peers import PEERS, PEERS_RATE_HZ, cpu_s, environment
 
@@ -49,14 +49,16 @@ def speed(
     file = model_file.read(model_file.find(model))
     rate = file.manifest.front_end.sample_rate_hz
     sound = _speech(speech, rate, seconds)
-    calls = parts(file.manifest, functools.partial(load_engine, file), sound)
+    calls = parts(file.manifest, load_engine(file), sound)
     pythons = {}
     if peers is not None:
         pythons = {p: environment(p, peers) for p in tqdm(PEERS, desc="peers", unit="peer", leave=False)}
     with tempfile.TemporaryDirectory() as folder:
-        wav, excerpt = Path(folder) / "speech.wav", Path(folder) / "excerpt.wav"
+        wav, own, excerpt = (Path(folder) / f"{name}.wav" for name in ("speech", "own", "excerpt"))
+        soundfile.write(own, sound, rate, subtype="PCM_16")
         soundfile.write(wav, _speech(speech, PEERS_RATE_HZ, seconds), PEERS_RATE_HZ, subtype="PCM_16")
         soundfile.write(excerpt, sound[: round(_FRESH_S * rate)], rate, subtype="PCM_16")
+        calls["pipeline"] = functools.partial(cpu_afresh_s, file.path, own)
         calls |= {peer.name: functools.partial(cpu_s, peer, pythons[peer], wav) for peer in pythons}
         seen, fresh = _rounds(calls, functools.partial(listen_afresh, file.path, excerpt), rounds)
     ms = {name: 1000 * statistics.median(values) / seconds for name, values in seen.items()}

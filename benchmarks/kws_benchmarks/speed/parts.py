@@ -71,28 +71,25 @@ class _Windows(_NoModel):
 def windows(manifest: Manifest, sound: Sound) -> list[Sound]:
     """Every window that the model would be asked about, shape (frames, mels) each."""
     engine = _Windows(manifest)
-    _listen(manifest, lambda: engine, sound)
+    _listen(manifest, engine, sound)
     return engine.kept
 
 
-def parts(manifest: Manifest, load: Callable[[], Engine], sound: Sound) -> dict[str, Callable[[], float]]:
+def parts(manifest: Manifest, engine: Engine, sound: Sound) -> dict[str, Callable[[], float]]:
     """Calls that work through the whole of a sound, and tell their CPU time in seconds.
 
     Args:
         manifest: of the model.
-        load: an engine that runs it. Each pass of the pipeline has a new one: where a model lies in memory
-            decides how well it goes with all else in the processor's caches.
+        engine: that runs it.
         sound: at the model's rate, shape (n,).
 
     Returns:
-        `pipeline`: everything from samples to events; `no model`: the same with an engine that computes
-        nothing; `decoder` and `inference` alone; `librosa`, where it is installed: the mels of each whole
-        window from nothing.
+        `no model`: everything from samples to events with an engine that computes nothing; `decoder` and
+        `inference` alone; `librosa`, where it is installed: the mels of each whole window from nothing.
     """
-    asked, engine = windows(manifest, sound), load()
+    asked = windows(manifest, sound)
     calls: dict[str, Callable[[], float]] = {
-        "pipeline": functools.partial(_listen, manifest, load, sound),
-        "no model": functools.partial(_listen, manifest, functools.partial(_NoModel, manifest), sound),
+        "no model": functools.partial(_listen, manifest, _NoModel(manifest), sound),
         "decoder": functools.partial(_decide, manifest, len(asked)),
         "inference": functools.partial(_infer, engine, [engine.prepare(window) for window in asked]),
     }
@@ -101,8 +98,8 @@ def parts(manifest: Manifest, load: Callable[[], Engine], sound: Sound) -> dict[
     return calls
 
 
-def _listen(manifest: Manifest, load: Callable[[], Engine], sound: Sound) -> float:
-    spotter, source = Spotter(manifest, load()), _Samples(sound)
+def _listen(manifest: Manifest, engine: Engine, sound: Sound) -> float:
+    spotter, source = Spotter(manifest, engine), _Samples(sound)
     began_s = time.process_time()
     for _ in spotter.decisions(source):
         pass
