@@ -127,7 +127,8 @@ def test_each_step_rounds_as_tensorflow_lite_does(plain, windows):
         output.set_weights([np.float32((-128 - zero) * scale), np.float32((127 - zero) * scale)])
         steps = (np.asarray(output(exact)).ravel() - real(operator.output).ravel()) / scale
         assert np.abs(steps).max() < 1.01, operator
-        assert np.mean(np.abs(steps) > 0.5) < 0.02, operator
+        # A number upon the border of two steps falls to either side; a small tensor may hold two of them.
+        assert (np.abs(steps) > 0.5).sum() <= max(2, 0.02 * steps.size), operator
         compared.append(operator.kind)
     assert (compared.count("ADD"), compared.count("MEAN"), next(names, None)) == (2, 1, None)
 
