@@ -198,6 +198,8 @@ def log_mel(
     Source: librosa.power_to_db(librosa.feature.melspectrogram()), Slaney-style filters, zeros around
     the sound where frames are centred.
     """
+    if config.frames_of(samples.shape[-1]) < 1:
+        raise ValueError(f"{samples.shape[-1]} samples are fewer than one window of {config.window_samples}")
     if samples.ndim == 2:
         # Clip by clip stays in the processor's cache: twice as fast as all at once.
         shared = Workspace(config, config.frames_of(samples.shape[-1]))
@@ -206,8 +208,6 @@ def log_mel(
     hann, banks, floor = config._tables
     if config.centred:
         samples = np.pad(samples, window // 2)
-    if samples.shape[-1] < window:
-        raise ValueError(f"{samples.shape[-1]} samples are fewer than one window of {window}")
     samples = np.ascontiguousarray(samples)
     size = samples.itemsize
     # The view that sliding_window_view(samples, window)[::hop] is, at a twentieth of its cost.
