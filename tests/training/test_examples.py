@@ -50,6 +50,32 @@ def test_an_epoch_holds_every_keyword_clip_once_and_the_shares_of_the_recipe(cor
     assert (plan == -2).sum() == 0
 
 
+def test_synthetic_voices_say_the_shares_of_the_recipe_and_every_recording_is_heard_still(corpus):
+    said = [
+        Recording(np.full(8000, 0.1, dtype=np.float32), label, Clip(Path(f"{i}.flac"), word, None, "voice"))
+        for i in range(3)
+        for label, word in (("yes", "yes"), ("_unknown_", "yet"), ("_unknown_", RECIPE.left_out[0]))
+    ]
+    shares = {"least_windows": 1000, "synthetic_keywords_share": 0.2, "synthetic_unknown_share": 0.5}
+    recipe = replace(RECIPE, epoch=replace(RECIPE.epoch, **shares))
+    plan = Examples(replace(corpus, voices=said), recipe).plan(np.random.default_rng(0))
+    recorded = [i for i, r in enumerate(corpus.speech) if r.clip.label not in RECIPE.left_out]
+    keywords = [n for n, i in enumerate(recorded) if corpus.speech[i].label in RECIPE.keywords]
+    assert set(keywords) <= set(plan)
+    synthetic = plan[plan >= len(recorded)] - len(recorded)
+    assert len(set(synthetic)) == 6  # those of words that are left out are left out here, too
+    spoken = np.isin(plan, keywords).sum() + (synthetic % 2 == 0).sum()
+    assert (synthetic % 2 == 0).sum() / spoken == pytest.approx(0.2, abs=0.02)
+    assert (synthetic % 2 == 1).sum() / len(plan) == pytest.approx(RECIPE.epoch.unknown_share / 2, abs=0.02)
+
+
+def test_where_nobody_recorded_other_words_synthetic_voices_say_them_all(corpus):
+    own = replace(corpus, speech=[r for r in corpus.speech if r.label in RECIPE.keywords])
+    town = Recording(np.full(8000, 0.1, np.float32), "_unknown_", Clip(Path("t.flac"), "town", None, "voice"))
+    plan = Examples(replace(own, voices=[town]), RECIPE).plan(np.random.default_rng(0))
+    assert (plan == len(own.speech)).mean() == pytest.approx(RECIPE.epoch.unknown_share, abs=0.02)
+
+
 def test_few_clips_are_repeated_until_an_epoch_is_long_enough(corpus):
     longer = replace(RECIPE, epoch=replace(RECIPE.epoch, least_windows=1000))
     plan = Examples(corpus, longer).plan(np.random.default_rng(0))

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from kws_device.command import ArgumentParser, run
+from kws_device.errors import InputError
 
+from . import recipes
 from .data.check import check
 from .data.layouts import FOLDS, PUBLISHED, read_dataset
 from .data.published import DATASETS
@@ -41,6 +43,23 @@ def _parser() -> ArgumentParser:
     fetching.add_argument("dest", type=Path, metavar="DEST", help="the folder it becomes")
     fetching.add_argument("--mirror", metavar="URL", help="take the same archive from this address")
     fetching.add_argument("--keep-archive", action="store_true", help="leave the archive beside DEST")
+    saying = commands.add_parser(
+        "voices", help="have words said by espeak-ng and flite, into a new folder to train with"
+    )
+    saying.add_argument("dest", type=Path, metavar="DEST", help="the folder it becomes")
+    saying.add_argument(
+        "--keywords",
+        metavar="A,B,C",
+        default=",".join(recipes.load("default").keywords),
+        help="words that many voices say (%(default)s)",
+    )
+    saying.add_argument(
+        "--voices", type=int, metavar="N", default=400, help="that say each keyword (%(default)s)"
+    )
+    saying.add_argument(
+        "--others", type=int, metavar="N", default=8, help="that say each of 1,136 other words (%(default)s)"
+    )
+    saying.add_argument("--seed", type=int, metavar="N", default=1, help="chooses the voices (%(default)s)")
     return parser
 
 
@@ -88,10 +107,23 @@ def _download(options: argparse.Namespace) -> None:
     print(f"{options.dest} is ready; see what is in it: kws-data check {options.dest}", file=sys.stderr)
 
 
+def _voices(options: argparse.Namespace) -> None:
+    from .data.voices import make, other_words
+
+    keywords = recipes.listed(options.keywords)
+    if min(options.voices, options.others) < 0 or options.voices + options.others == 0:
+        raise InputError("--voices and --others: at least 0, and one of them more")
+    count = make(options.dest, keywords, options.voices, other_words(), options.others, options.seed)
+    print(
+        f"{options.dest}: {count} recordings; next: kws-train RECIPE --voices {options.dest} ...",
+        file=sys.stderr,
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; raises InputError for bad input."""
     options = _parser().parse_args(argv)
-    {"check": _check, "download": _download}[options.command](options)
+    {"check": _check, "download": _download, "voices": _voices}[options.command](options)
     return 0
 
 

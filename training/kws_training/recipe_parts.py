@@ -56,4 +56,5 @@ class Provenance:
     speech: str
     scenes: str
     negatives: str
+    voices: str
     noise: str

@@ -21,6 +21,7 @@ from .threads import keep_products_small
 _DATA = {
     "speech": "Speech Commands, or a folder of folders of one's own words",
     "scenes": "ESC-50, ESC-10 or UrbanSound8K",
+    "voices": "words said by synthetic voices (kws-data voices); optional, makes fewer false events",
     "negatives": "continuous speech, any files below the folder; optional, makes fewer false events",
     "noise": "background sound without labels, any files below the folder; optional",
 }
@@ -121,13 +122,13 @@ def main(argv: list[str] | None = None) -> int:
         raise InputError("name a RECIPE (--list shows them) and the folder of the run with --out")
     overrides = dict(recipes.override(text) for text in options.set)
     if options.keywords is not None:
-        overrides["keywords"] = [word.strip() for word in options.keywords.split(",") if word.strip()]
+        overrides["keywords"] = recipes.listed(options.keywords)
     if options.seed is not None:
         overrides["seed"] = options.seed
     recipe = recipes.load(options.recipe, overrides, options.variant)
     if options.epochs is not None:
         recipe = recipes.with_epochs(recipe, options.epochs)
-    folders = Folders(options.speech, options.scenes, options.negatives, options.noise)
+    folders = Folders(options.speech, options.scenes, options.negatives, options.noise, options.voices)
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

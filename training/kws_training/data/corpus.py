@@ -32,6 +32,7 @@ class Folders:
     scenes: Path | None = None
     negatives: Path | None = None
     noise: Path | None = None
+    voices: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Corpus:
     """Background without a scene label."""
     negatives: list[NDArray[np.float32]]
     """Continuous speech; in training only."""
+    voices: Sequence[Recording] = ()
+    """One word each, said by synthetic voices; in training only."""
 
 
 def decode(paths: Sequence[Path], sample_rate_hz: int, what: str) -> list[NDArray[np.float32]]:
@@ -121,6 +124,7 @@ def load_corpus(
     sounds: Sequence[Clip] = ()
     noise: list[NDArray[np.float32]] = []
     negatives: list[NDArray[np.float32]] = []
+    said: Sequence[Clip] = ()
     if folders.speech is not None:
         speech = read_dataset(folders.speech)
         words = _section(speech.split(split), at_most)
@@ -131,11 +135,14 @@ def load_corpus(
         noise += read_folder(folders.noise, sample_rate_hz, "noise")
         paths = negatives_of(folders.negatives, split)
         negatives = decode(_section(paths, at_most), sample_rate_hz, "negatives")
+        if folders.voices is not None:
+            said = _section(read_dataset(folders.voices).clips, at_most)
     return Corpus(
         read_recordings(words, [head_label(c.label, keywords) for c in words], sample_rate_hz, "speech"),
         read_recordings(sounds, [c.label for c in sounds], sample_rate_hz, "scenes"),
         noise,
         negatives,
+        read_recordings(said, [head_label(c.label, keywords) for c in said], sample_rate_hz, "voices"),
     )
 
 
@@ -186,7 +193,7 @@ def negatives_of(folder: Path | None, split: str) -> list[Path]:
 def provenance(folders: Folders, recipe: AnyRecipe) -> list[tuple[str, str]]:
     """Name and licence of each folder: the recipe's word, else what its layout is known for."""
     found = []
-    for kind in ("speech", "scenes", "negatives", "noise"):
+    for kind in ("speech", "scenes", "negatives", "noise", "voices"):
         folder: Path | None = getattr(folders, kind)
         if folder is None:
             continue

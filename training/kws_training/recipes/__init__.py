@@ -108,6 +108,11 @@ def override(text: str) -> tuple[str, Any]:
         return key.strip(), value
 
 
+def listed(text: str) -> list[str]:
+    """The words of a list with commas, as the command lines take them."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
 def to_toml(recipe: AnyRecipe) -> str:
     """The resolved recipe as TOML; `load` reads it back."""
     return tomli_w.dumps(plain(recipe))

@@ -57,7 +57,9 @@ class Examples:
         self._recipe = recipe
         self._length = recipe.front_end.clip_samples
         self._labels = keyword_labels(recipe)
-        speech = [item for item in corpus.speech if item.clip.label not in recipe.left_out]
+        recorded = [item for item in corpus.speech if item.clip.label not in recipe.left_out]
+        said = [item for item in corpus.voices if item.clip.label not in recipe.left_out]
+        speech = [*recorded, *said]
         self._clips = [item.samples for item in speech]
         rooms = np.random.default_rng([recipe.seed, _ROOMS_STREAM])
         self._rooms = [room_response(recipe.front_end.sample_rate_hz, rooms) for _ in range(_ROOMS)]
@@ -69,9 +71,12 @@ class Examples:
         self._negatives = corpus.negatives
 
         words = np.array([item.clip.label for item in speech])
-        unknown = np.flatnonzero(self._keyword == self._labels.index(UNKNOWN))
-        self._spoken = np.flatnonzero(self._keyword < len(recipe.keywords))
-        self._unknown = unknown
+        synthetic = np.arange(len(speech)) >= len(recorded)
+        keyword, other = self._keyword < len(recipe.keywords), self._keyword == self._labels.index(UNKNOWN)
+        self._spoken = np.flatnonzero(keyword & ~synthetic)
+        self._synthetic_spoken = np.flatnonzero(keyword & synthetic)
+        self._synthetic_unknown = np.flatnonzero(other & synthetic)
+        self._unknown = unknown = np.flatnonzero(other & ~synthetic)
         # By the root of a word's count: rare words are heard more often than they were recorded.
         _, word, count = np.unique(words[unknown], return_inverse=True, return_counts=True)
         weight = 1 / np.sqrt(count[word])
@@ -81,17 +86,22 @@ class Examples:
     def plan(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """The order of an epoch: clip indices, -1 for background alone, -2 for continuous speech."""
         epoch = self._recipe.epoch
-        unknown = epoch.unknown_share if len(self._unknown) else 0.0
+        unknown = epoch.unknown_share if len(self._unknown) or len(self._synthetic_unknown) else 0.0
         negatives = epoch.negatives_share if self._negatives else 0.0
-        spoken_share = 1 - epoch.silence_share - unknown - negatives
+        keywords = 1 - epoch.silence_share - unknown - negatives
+        synthetic_keywords = keywords * epoch.synthetic_keywords_share if len(self._synthetic_spoken) else 0.0
+        synthetic_unknown = unknown * (epoch.synthetic_unknown_share if len(self._unknown) else 1.0)
+        if not len(self._synthetic_unknown):
+            synthetic_unknown = 0.0
+        spoken_share = keywords - synthetic_keywords
         repeats = max(1, math.ceil(epoch.least_windows * spoken_share / len(self._spoken)))
         spoken = np.tile(self._spoken, repeats)
         total = len(spoken) / spoken_share
         parts = [
             spoken,
-            rng.choice(self._unknown, int(total * unknown), p=self._unknown_weight)
-            if unknown
-            else self._unknown,
+            _choice(self._synthetic_spoken, total * synthetic_keywords, rng),
+            _choice(self._unknown, total * (unknown - synthetic_unknown), rng, self._unknown_weight),
+            _choice(self._synthetic_unknown, total * synthetic_unknown, rng),
             np.full(int(total * negatives), -2),
             np.full(int(total * epoch.silence_share), -1),
             self._silent,
@@ -211,3 +221,13 @@ class Examples:
     def mels(self, sounds: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-mels of windows through the device's own front end, shape (n, frames, mels), in dB."""
         return log_mel(sounds, self._recipe.front_end)
+
+
+def _choice(
+    clips: NDArray[np.int64],
+    count: float,
+    rng: np.random.Generator,
+    weight: NDArray[np.float64] | None = None,
+) -> NDArray[np.int64]:
+    """About `count` clips at random, with repetition; none for 0, of which there may be none to choose."""
+    return rng.choice(clips, int(count), p=weight) if count else clips[:0]

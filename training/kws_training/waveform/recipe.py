@@ -36,6 +36,10 @@ class EpochConfig:
     """Few keyword clips are repeated, drawn anew each time, until an epoch has so many windows."""
     unknown_share: float
     """Other words, rare ones drawn more often than they were recorded (by the root of their count)."""
+    synthetic_keywords_share: float
+    """Share of the keywords that synthetic voices say; none without such a folder."""
+    synthetic_unknown_share: float
+    """Share of the other words that synthetic voices say; none without such a folder."""
     negatives_share: float
     """Windows of continuous speech, as `_unknown_`; zero without such a folder."""
     pieces_share: float
@@ -50,6 +54,9 @@ class EpochConfig:
         """Raises ValueError for shares that leave nothing for the keywords, or no epoch to repeat."""
         if self.drawn < 1:
             raise ValueError("drawn must be at least 1")
+        for share in (self.synthetic_keywords_share, self.synthetic_unknown_share):
+            if not 0 <= share < 1:
+                raise ValueError("the shares of synthetic voices must be at least 0 and below 1")
         shares = (self.unknown_share, self.negatives_share, self.silence_share)
         if min(shares) < 0 or sum(shares) >= 1:
             raise ValueError("the shares must not be negative, and their sum must be below 1")
