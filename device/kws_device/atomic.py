@@ -35,6 +35,12 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_vacant(folder: Path) -> None:
+    """Raises InputError where `folder` cannot become a new one: a file, or a folder that holds something."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise InputError(f"{folder}: is there already; remove it or choose another folder")
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all. Raises InputError as `replacing`."""
     with replacing(path) as temporary:

@@ -79,12 +79,16 @@ def test_bad_usage_is_one_line(command, tmp_path):
     assert "default" in command("kws-train", "--list").stdout
 
 
-def test_the_default_network_keeps_its_size():
-    loaded = recipes.load("default")
+@pytest.mark.parametrize(
+    ("name", "parameters", "most"),
+    [("default", 100_000, 6_000_000), ("accurate", 500_000, 60_000_000), ("tiny", 15_000, 2_000_000)],
+)
+def test_a_network_keeps_its_size(name, parameters, most):
+    loaded = recipes.load(name)
     model = residual_network(loaded.front_end, loaded.model, {"keyword": 10, "scene": 10})
-    assert model.count_params() <= 100_000
-    assert multiply_adds(model) <= 6_000_000
-    assert {name: tuple(output.shape) for name, output in model.output.items()} == {
+    assert model.count_params() <= parameters
+    assert multiply_adds(model) <= most
+    assert {head: tuple(output.shape) for head, output in model.output.items()} == {
         "keyword": (None, 10),
         "scene": (None, 10),
     }

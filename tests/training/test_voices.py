@@ -77,6 +77,7 @@ VOWELS_OF_ROUGH = {"dough", "enough", "rough", "though"}
 
 
 def test_bad_input_is_one_clear_line(command, tmp_path):
+    (tmp_path / "mine.wav").write_bytes(b"")
     one_line_refusal(command("kws-data", "voices", tmp_path), "is there already")
     one_line_refusal(
         command("kws-data", "voices", tmp_path / "said", "--voices", "-1"), "--voices", "at least 0"

@@ -57,7 +57,7 @@ def _parser() -> ArgumentParser:
         "--voices", type=int, metavar="N", default=400, help="that say each keyword (%(default)s)"
     )
     saying.add_argument(
-        "--others", type=int, metavar="N", default=8, help="that say each of 1,136 other words (%(default)s)"
+        "--others", type=int, metavar="N", default=8, help="that say each of the other words (%(default)s)"
     )
     saying.add_argument("--seed", type=int, metavar="N", default=1, help="chooses the voices (%(default)s)")
     return parser

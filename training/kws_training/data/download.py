@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from kws_device import atomic
 from kws_device.errors import InputError
 
 from .archives import unpack
@@ -68,7 +69,7 @@ def download(name: str, dest: Path, mirror: str | None = None, keep_archive: boo
     _check_address(url)
     dest = dest.resolve()
     try:
-        _check_dest(dest)
+        atomic.check_vacant(dest)
         part = dest.with_name(f".{name}.part")
         dest.parent.mkdir(parents=True, exist_ok=True)
         _check_room(dest, published.download_bytes - _length(part) + published.unpacked_bytes)
@@ -94,11 +95,6 @@ def _check_address(url: str) -> None:
         usable = False
     if not usable:
         raise InputError(f"{url}: no address of an archive; it starts with https:// or http://")
-
-
-def _check_dest(dest: Path) -> None:
-    if dest.is_file() or (dest.is_dir() and any(dest.iterdir())):
-        raise InputError(f"{dest}: is there already; remove it or choose another folder")
 
 
 def _check_room(dest: Path, needed: int) -> None:

@@ -16,7 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kws_device import audio_files
+from kws_device import atomic, audio_files
 from kws_device.errors import InputError
 
 from .windows import from_db, power
@@ -115,7 +115,7 @@ def make(
     """Have words said into the new folder `dest`, in Speech Commands' layout; all of it or nothing.
 
     Args:
-        dest: must not exist.
+        dest: must not exist, or be empty.
         keywords: words that many voices say.
         voices_each: how many say each keyword.
         others: words that few voices say, keywords among them left out.
@@ -128,8 +128,7 @@ def make(
     Raises:
         InputError: `dest` is taken or cannot be written; a word is none; a program is missing or failed.
     """
-    if dest.exists():
-        raise InputError(f"{dest}: is there already; remove it or choose another folder")
+    atomic.check_vacant(dest)
     for word in (*keywords, *others):
         if not re.fullmatch(r"\w[\w' -]*", word):
             raise InputError(f"{word!r}: not a word that can be said; use letters")

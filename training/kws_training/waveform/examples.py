@@ -90,9 +90,8 @@ class Examples:
         negatives = epoch.negatives_share if self._negatives else 0.0
         keywords = 1 - epoch.silence_share - unknown - negatives
         synthetic_keywords = keywords * epoch.synthetic_keywords_share if len(self._synthetic_spoken) else 0.0
-        synthetic_unknown = unknown * (epoch.synthetic_unknown_share if len(self._unknown) else 1.0)
-        if not len(self._synthetic_unknown):
-            synthetic_unknown = 0.0
+        of_unknown = epoch.synthetic_unknown_share if len(self._unknown) else 1.0
+        synthetic_unknown = unknown * of_unknown if len(self._synthetic_unknown) else 0.0
         spoken_share = keywords - synthetic_keywords
         repeats = max(1, math.ceil(epoch.least_windows * spoken_share / len(self._spoken)))
         spoken = np.tile(self._spoken, repeats)
