@@ -77,12 +77,14 @@ VOWELS_OF_ROUGH = {"dough", "enough", "rough", "though"}
 
 
 def test_bad_input_is_one_clear_line(command, tmp_path):
-    (tmp_path / "mine.wav").write_bytes(b"")
+    mine = tmp_path / "mine.wav"
+    mine.write_bytes(b"")
     one_line_refusal(command("kws-data", "voices", tmp_path), "is there already")
+    one_line_refusal(command("kws-data", "voices", mine), "is there already")
     one_line_refusal(
         command("kws-data", "voices", tmp_path / "said", "--voices", "-1"), "--voices", "at least 0"
     )
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [mine]
 
 
 def test_half_a_folder_is_never_left(monkeypatch, tmp_path):
