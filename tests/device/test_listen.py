@@ -177,10 +177,7 @@ def test_a_reader_that_leaves_is_no_crash(demo):
         (["--file", "cut.wav"], ["cut.wav", "truncated"]),
         (["--file", "."], ["folder"]),
         (["--model", "text.wav"], ["text.wav", "neither a TFLite nor an ONNX model"]),
-        (
-            ["--model", "nothing-like-it"],
-            ["nothing-like-it", "shipped models: accurate, kws"],
-        ),
+        (["--model", "nothing-like-it"], ["nothing-like-it", "shipped models: accurate, kws"]),
         (["--threshold", "maybe=0.5"], ["maybe", "yes, no"]),
         (["--threshold", "yes"], ["yes", "WORD=P"]),
         (["--threshold", "yes=2"], ["yes=2", "between 0 and 1"]),

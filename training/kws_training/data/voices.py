@@ -128,7 +128,6 @@ def make(
     Raises:
         InputError: `dest` is taken or cannot be written; a word is none; a program is missing or failed.
     """
-    atomic.check_vacant(dest)
     for word in (*keywords, *others):
         if not re.fullmatch(r"\w[\w' -]*", word):
             raise InputError(f"{word!r}: not a word that can be said; use letters")
@@ -139,6 +138,7 @@ def make(
     ]
     jobs = list(dict.fromkeys(said_often + said_seldom))
     try:
+        atomic.check_vacant(dest)
         dest.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{dest.name}-", dir=dest.parent) as folder:
             count = _make(Path(folder) / "words", jobs)
