@@ -91,7 +91,7 @@ def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict
             figures[split] = parity.measure(trial, sound, manifest, keras_predictor(model), engines)
             limits.check(figures[split], split, allowed)
             if options.layers and split == "validation":
-                from .layers import write_layers
+                from .layers_report import write_layers
 
                 shown = trial.mels[:: max(1, len(trial.mels) // _REPORT_WINDOWS)]
                 write_layers(contents[FLOAT], contents[INT8], shown, manifest.name, folder)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from dataclasses import asdict, dataclass
-from importlib import resources
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kws_device import atomic
 from kws_device.errors import InputError
 from kws_device.quiet import quiet_libraries
 from kws_device.tensors import Quantiser
 
-from .files import LAYERS, LAYERS_PAGE, LAYERS_PICTURE
 from .graph import Operator, operators, output_tensors
-from .layers_plot import layers_plot
 
 
 @dataclass(frozen=True)
@@ -93,29 +85,6 @@ def layers(floating: bytes, int8: bytes, windows: NDArray[np.float32]) -> list[L
         )
         for number, (sum_, (q, f)) in enumerate(zip(sums, pairs, strict=True), start=1)
     ]
-
-
-def write_layers(
-    floating: bytes, int8: bytes, windows: NDArray[np.float32], name: str, folder: Path
-) -> list[Layer]:
-    """Write what `layers` finds as JSON, as a picture, and as a page that needs neither.
-
-    Args:
-        floating: the float model.
-        int8: made from the same network.
-        windows: normalised mels, shape (n, frames, mels).
-        name: of the model.
-        folder: for the three files.
-    """
-    found = layers(floating, int8, windows)
-    content = {"model": name, "windows": len(windows), "layers": [asdict(layer) for layer in found]}
-    atomic.write_text(folder / LAYERS, json.dumps(content, indent=1) + "\n")
-    layers_plot(found, folder / LAYERS_PICTURE)
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    text = (resources.files(__package__) / "layers.html").read_text(encoding="utf-8")
-    picture = base64.b64encode((folder / LAYERS_PICTURE).read_bytes()).decode("ascii")
-    atomic.write_text(folder / LAYERS_PAGE, environment.from_string(text).render(content, picture=picture))
-    return found
 
 
 class _Traced:

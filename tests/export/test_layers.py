@@ -12,7 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 from kws_device.errors import InputError
 from kws_device.quiet import quiet_libraries
 from kws_export import graph, onnx_model, tflite
-from kws_export.layers import layers, write_layers
+from kws_export.layers import layers
+from kws_export.layers_report import write_layers
 from kws_export.logits import without_softmax
 from kws_training import recipes
 from kws_training.study.network import alexnet
