@@ -56,6 +56,18 @@ def test_the_onnx_models_are_valid_and_tell_their_labels(exported):
     assert not operators & {"Mul", "BatchNormalization", "Shape"}
 
 
+def test_each_file_teaches_what_the_run_would(trained, exported):
+    from kws_training.waveform.teacher import Teacher
+
+    mels = np.random.default_rng(0).uniform(-80, -20, (50, 98, 40)).astype(np.float32)
+    shares = np.array([0.1, 0.2, 0.3, 0.4])
+    run = Teacher(trained.run, shares).scores(mels)
+    for name in FILES:
+        file = Teacher(exported / name, shares).scores(mels)
+        for head, scores in run.items():
+            assert np.abs(scores - file[head]).mean() < (1e-5 if "float" in name else 0.05)
+
+
 def test_each_file_says_the_same_on_the_device(exported):
     windows = np.random.default_rng(0).standard_normal((50, 98, 40)).astype(np.float32)
     answers = {}

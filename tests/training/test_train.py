@@ -109,6 +109,10 @@ def test_a_teacher_that_hears_or_says_something_else_is_refused(trained, command
         result = command(*trained.arguments, *change, "--teacher", trained.run, "--out", tmp_path / "run")
         one_line_refusal(result, words)
         assert not (tmp_path / "run").exists()
+    for teacher, words in (("kws", "other labels"), (tmp_path / "none", "no such model file")):
+        result = command(*trained.arguments, "--teacher", teacher, "--out", tmp_path / "run")
+        one_line_refusal(result, words)
+        assert not (tmp_path / "run").exists()
 
 
 def test_a_run_can_be_evaluated_on_the_test_split(trained, command):

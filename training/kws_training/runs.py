@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kws_device import atomic
+from kws_device import atomic, model_file
 from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.manifest import Manifest, parse, to_json
@@ -59,9 +59,14 @@ def remember_teacher(out: Path, teacher: Path | None) -> None:
         atomic.write_text(out / TEACHER, _teacher(teacher))
 
 
-def _teacher(run: Path) -> str:
-    digest = hashlib.sha256((run / MODEL).read_bytes()).hexdigest()
-    return json.dumps({"run": run.name, "model_sha256": digest}, indent=1) + "\n"
+def _teacher(teacher: Path) -> str:
+    if teacher.is_dir():
+        kind, named, model = "run", teacher, teacher / MODEL
+    else:
+        kind, named = "file", model_file.find(teacher)
+        model = named
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    return json.dumps({kind: named.name, "model_sha256": digest}, indent=1) + "\n"
 
 
 def begin(out: Path, recipe: AnyRecipe, folders: Folders, manifest: Manifest) -> None:

@@ -51,7 +51,12 @@ def _train_parser() -> ArgumentParser:
         "--cache", type=Path, metavar="DIR", help="of prepared features, for the study's recipes"
     )
     parser.add_argument("--from", dest="start_from", type=Path, metavar="RUN", help="start from its weights")
-    parser.add_argument("--teacher", type=Path, metavar="RUN", help="learn from its scores too, where given")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        metavar="RUN|FILE|NAME",
+        help="learn from its scores too, where given: of a run, a model file, or a shipped model",
+    )
     return parser
 
 

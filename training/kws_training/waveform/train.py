@@ -53,7 +53,7 @@ def train(
         out: the run's folder; must not hold another run unless resumed.
         resume: go on after the last finished epoch of the run in `out`.
         start_from: a run whose weights to start from, where names and shapes agree.
-        teacher: a run whose scores are a share of the targets.
+        teacher: a run, a model file or a shipped model's name, whose scores are a share of the targets.
 
     Returns:
         the path of the best model.
