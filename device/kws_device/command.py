@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from .errors import InputError
+from .errors import InputError, RequirementError
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -22,15 +22,15 @@ class ArgumentParser(argparse.ArgumentParser):
 def run(main: Callable[[list[str] | None], int], argv: list[str] | None = None) -> NoReturn:
     """Run a command and leave with the kit's exit codes.
 
-    0 done, 2 bad usage or bad input (one line, `error: ...`), 130 after Ctrl-C,
-    1 anything else (a traceback: that is a bug of ours).
+    0 done, 2 bad usage or bad input, 3 a requirement that was not met (both with one line,
+    `error: ...`), 130 after Ctrl-C, 1 anything else (a traceback: that is a bug of ours).
     """
     try:
         code = main(argv)
         sys.stdout.flush()
-    except InputError as error:
+    except (InputError, RequirementError) as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
-        code = 2
+        code = 2 if isinstance(error, InputError) else 3
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:

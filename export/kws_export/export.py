@@ -64,8 +64,8 @@ def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict
         the content of export.json.
 
     Raises:
-        InputError: no run, no data, a model that int8 cannot carry, a folder that cannot be written, or
-            files that are further from the model than the limits allow; nothing is written then.
+        InputError: no run, no data, a model that int8 cannot carry, or a folder that cannot be written.
+        RequirementError: files that are further from the model than the limits allow; nothing is written.
     """
     recipe, manifest = runs.read_run(run)
     by_hand = limits.by_hand(options.limits)

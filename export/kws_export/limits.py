@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kws_device.errors import InputError
+from kws_device.errors import RequirementError
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 from kws_device.strict import build, plain
 from kws_training.recipe_parts import ExportLimits
@@ -44,10 +44,10 @@ def check(figures: dict[str, Any], split: str, limits: ExportLimits) -> None:
         limits: in force.
 
     Raises:
-        InputError: a limit is not kept.
+        RequirementError: a limit is not kept.
     """
     for limit, complaint in _violations(figures, limits):
-        raise InputError(
+        raise RequirementError(
             f"{split}: {complaint}; the limit {limit} is {getattr(limits, limit):g}. Nothing was written; "
             f"train longer, or allow it with --limit {limit}=VALUE"
         )

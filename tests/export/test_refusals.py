@@ -61,9 +61,8 @@ def test_an_export_that_keeps_no_limit_leaves_what_was_there(command, run, tmp_p
     out.mkdir()
     (out / "kws.tflite").write_text("of before")
     result = command("kws-export", run, "--out", out, "--limit", "int8_agreement=1")
-    one_line_refusal(
-        result, "validation: kws", "head", "the limit int8_agreement is 1", "Nothing was written"
-    )
+    words = ("validation: kws", "head", "the limit int8_agreement is 1", "Nothing was written")
+    one_line_refusal(result, *words, code=3)
     assert [path.name for path in out.iterdir()] == ["kws.tflite"]
     assert (out / "kws.tflite").read_text() == "of before"
 
