@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,16 @@ import trees
 from helpers import DATA, ROOT
 
 from kws_device import model_file
+
+
+def pytest_configure():
+    """Let Ctrl-C end child processes where the shell ignores it (`make test &` in a script, `trap '' INT`).
+
+    A child inherits that a signal is ignored, but not a handler. With one that does nothing these
+    tests still ignore Ctrl-C, and their children do not.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda number, frame: None)
 
 
 @pytest.hookimpl(wrapper=True)

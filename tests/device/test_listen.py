@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +154,21 @@ def test_ctrl_c_ends_with_a_summary_and_130(demo):
         rest, complaint = process.communicate(timeout=10)
     assert process.returncode == 130
     assert complaint == ""
+    assert json.loads(rest.splitlines()[-1])["type"] == "summary"
+
+
+def test_a_background_job_does_not_end_by_ctrl_c_but_by_sigterm(demo):
+    """A shell starts it with SIGINT ignored, so that Ctrl-C ends what runs in front of it alone."""
+    script = 'trap "" INT; exec "$@"'
+    command = Path(sys.executable).with_name("kws-listen")
+    arguments = ["sh", "-c", script, "sh", command, "--file", demo / "demo.flac", "--real-time", "--json"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert json.loads(process.stdout.readline())["type"] == "keyword"
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
     assert json.loads(rest.splitlines()[-1])["type"] == "summary"
 
 
