@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ import soxr
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .quiet import quiet_libraries
 
-SUFFIXES = (".wav", ".flac", ".ogg")
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+_MP3 = ".mp3"
 _BLOCK_S = 1.0
 _OGG_TAIL = 1 << 17  # two of the largest possible pages
 
@@ -37,16 +40,20 @@ def blocks(path: Path, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a sound file") from error
     try:
-        file = soundfile.SoundFile(path)
+        file = _Forward(path)
     except soundfile.LibsndfileError as error:
-        raise InputError(f"{path}: not audio that can be read ({error}); use wav, flac or ogg") from error
+        known = "wav, flac, ogg, opus or mp3"
+        raise InputError(f"{path}: not audio that can be read ({error}); use {known}") from error
+    # libmpg123 tells standard error about frames that it plays nevertheless.
+    quiet = quiet_libraries if path.suffix.lower() == _MP3 else nullcontext
     with file:
         rate = file.samplerate
         resampler = soxr.ResampleStream(rate, sample_rate_hz, 1) if rate != sample_rate_hz else None
         left = file.frames
         while left > 0:
             try:
-                block = file.read(min(left, round(rate * _BLOCK_S)), dtype="float32", always_2d=True)
+                with quiet():
+                    block = file.read(min(left, round(rate * _BLOCK_S)), dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
                 raise InputError(f"{path}: damaged ({error}); copy or record it again") from error
             left -= len(block)
@@ -56,6 +63,18 @@ def blocks(path: Path, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
                 raise InputError(f"{path}: has a sample that is not a finite number; record it again")
             mono = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
             yield mono if resampler is None else resampler.resample_chunk(mono, last=left <= 0)
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that is read from its beginning to its end.
+
+    soundfile seeks to where it stands after each block. In an MP3 file a seek drops what earlier frames have
+    saved for later ones, and the sound is damaged there.
+    """
+
+    def seekable(self) -> bool:
+        """No: nothing here seeks."""
+        return False
 
 
 def read(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:

@@ -6,9 +6,12 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 
 _STDERR = 2
+_ONE_AT_A_TIME = threading.RLock()
+"""Two threads that redirect the same descriptor would restore each other's, and it would stay redirected."""
 
 
 @contextlib.contextmanager
@@ -31,14 +34,15 @@ def overheard() -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def _stderr_to(descriptor: int) -> Iterator[None]:
-    sys.stderr.flush()
-    kept = os.dup(_STDERR)
-    try:
-        os.dup2(descriptor, _STDERR)
-        yield
-    finally:
-        os.dup2(kept, _STDERR)
-        os.close(kept)
+    with _ONE_AT_A_TIME:
+        sys.stderr.flush()
+        kept = os.dup(_STDERR)
+        try:
+            os.dup2(descriptor, _STDERR)
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
 
 
 def keep_own_stderr() -> None:
@@ -47,4 +51,4 @@ def keep_own_stderr() -> None:
     Then a thread may keep libraries quiet while others tell people something.
     """
     sys.stderr.flush()
-    sys.stderr = os.fdopen(os.dup(_STDERR), "w", buffering=1, encoding=sys.stderr.encoding)
+    sys.stderr = os.fdopen(os.dup(_STDERR), "w", 1, sys.stderr.encoding, sys.stderr.errors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import numpy as np
@@ -29,6 +30,30 @@ def test_any_format_rate_and_channel_count_sounds_the_same(suffix, rate, channel
     assert abs(len(sound) - len(tone())) <= 2
     middle = slice(RATE // 2, 2 * RATE)
     assert np.abs(sound[middle] - tone()[middle]).max() < (0.05 if suffix == ".ogg" else 2e-3)
+
+
+@pytest.mark.parametrize(("suffix", "subtype"), [(".opus", "OPUS"), (".mp3", "MPEG_LAYER_III")])
+def test_opus_and_mp3_are_read_too(suffix, subtype, tmp_path):
+    path = tmp_path / f"tone{suffix}"
+    soundfile.write(path, tone(), RATE, format={".opus": "OGG", ".mp3": "MP3"}[suffix], subtype=subtype)
+    sound = audio_files.read(path, RATE)
+    assert abs(len(sound) - len(tone())) < 0.1 * RATE
+    middle = sound[RATE // 2 : 2 * RATE]
+    assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
+
+
+def test_a_damaged_mp3_frame_leaves_standard_error_clean(tmp_path, capfd):
+    path = tmp_path / "talk.mp3"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 4 * RATE)
+    soundfile.write(path, noise, RATE, format="MP3", subtype="MPEG_LAYER_III")
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(1)
+    for place in rng.integers(len(content) // 2, len(content), 200):
+        content[place] ^= 0xFF
+    path.write_bytes(content)
+    with contextlib.suppress(InputError):
+        audio_files.read(path, RATE)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])

@@ -187,7 +187,7 @@ def test_a_reader_that_leaves_is_no_crash(demo):
         (["--nonsense"], ["--nonsense"]),
         (["--model"], ["--model"]),
         (["--file", "none.wav"], ["none.wav"]),
-        (["--file", "text.wav"], ["text.wav", "wav, flac or ogg"]),
+        (["--file", "text.wav"], ["text.wav", "wav, flac, ogg, opus or mp3"]),
         (["--file", "empty.wav"], ["empty.wav", "empty"]),
         (["--file", "nan.wav"], ["nan.wav", "finite"]),
         (["--file", "cut.wav"], ["cut.wav", "truncated"]),

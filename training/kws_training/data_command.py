@@ -11,6 +11,7 @@ from typing import Any
 
 from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError
+from kws_device.quiet import keep_own_stderr
 
 from . import recipes
 from .data.check import check
@@ -129,4 +130,5 @@ def main(argv: list[str] | None = None) -> int:
 
 def entry() -> None:
     """The console script."""
+    keep_own_stderr()
     run(main)

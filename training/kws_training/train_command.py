@@ -10,6 +10,7 @@ from pathlib import Path
 from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+from kws_device.quiet import keep_own_stderr
 
 from . import recipes
 from .data.corpus import Folders
@@ -206,4 +207,5 @@ def _speed(arguments: list[str]) -> int:
 
 def entry() -> None:
     """The console script."""
+    keep_own_stderr()
     run(main)

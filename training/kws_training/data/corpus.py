@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from kws_device import audio_files
+from kws_device.audio_files import SUFFIXES
 from kws_device.errors import InputError
 from kws_device.manifest import SILENCE, UNKNOWN
 
@@ -173,7 +174,7 @@ def paths_below(folder: Path | None) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; name one with recordings")
     if not (paths := audio_below(folder)):
-        raise InputError(f"{folder}: no audio found; expected wav, flac or ogg files")
+        raise InputError(f"{folder}: no audio found; expected {', '.join(SUFFIXES)} files")
     return paths
 
 
