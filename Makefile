@@ -2,10 +2,10 @@
 # make test     run all tests (sets up everything)
 # make setup    the full environment in .venv
 # make lint     format, style and types
-# make wheel    the distributions in dist/
+# make wheel    the distributions in dist/, and the versions that belong to the device's
 
 PYTHON ?= python3
-SETTINGS := Makefile constraints.txt $(wildcard */pyproject.toml)
+SETTINGS := Makefile constraints.txt device/constraints.txt $(wildcard */pyproject.toml)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: listen test setup lint wheel
@@ -27,6 +27,7 @@ lint: .venv/ready
 wheel: .venv/ready
 	.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist \
 		./device ./training ./export ./benchmarks
+	cp device/constraints.txt dist/constraints-device.txt
 
 .venv-listen/ready: $(SETTINGS)
 	@echo "setting up .venv-listen (once)" >&2

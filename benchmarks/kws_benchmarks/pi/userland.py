@@ -118,7 +118,7 @@ def packages(suite: Suite, wanted: Sequence[str], cache: Path) -> Path:
     Raises:
         InputError: pip failed; for example where something has no wheel for the Pi.
     """
-    constraints = checkout.root() / "constraints.txt"
+    constraints = checkout.root() / "device" / "constraints.txt"
     key = _key([*wanted, constraints.read_text(encoding="utf-8")])
     return built(
         cache / f"packages-{suite.name}-{key}",
