@@ -10,6 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .strict import check_range
+
+_LARGEST_FRAMES = 1 << 22
+"""Samples in all frames of a clip, 32 MB of double precision: ten seconds at 48 kHz have 1.2 million."""
+
 
 @dataclass(frozen=True)
 class MelConfig:
@@ -37,17 +42,24 @@ class MelConfig:
     """Whether frames are centred on their hops, zeros around the sound, rather than begin at them."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for settings that describe no front end."""
+        """Raises ValueError for settings that describe no front end, or one that no device can compute."""
+        # A model file may come from a stranger: these bound the memory and the time that it can ask for.
+        check_range("sample_rate_hz", self.sample_rate_hz, 4_000, 192_000)
+        check_range("clip_ms", self.clip_ms, 50, 10_000)
+        check_range("window_ms", self.window_ms, 1, 250)
+        check_range("hop_ms", self.hop_ms, 1, 250)
+        check_range("mels", self.mels, 1, 256)
+        check_range("floor_db", self.floor_db, -200, 0)
+        check_range("top_db", self.top_db, 0, 200)
         if not 0 < self.hop_ms <= self.window_ms <= self.clip_ms:
             raise ValueError("hop_ms, window_ms and clip_ms must grow in this order, from above zero")
         if not 0 <= self.fmin_hz < self.fmax_hz <= self.sample_rate_hz / 2:
             raise ValueError("0 <= fmin_hz < fmax_hz <= half of sample_rate_hz must hold")
-        if self.mels < 1:
-            raise ValueError("mels must be at least 1")
-        if self.top_db < 0:
-            raise ValueError("top_db must not be negative; 0 means no such floor")
-        if self.hop_samples < 1:
-            raise ValueError("hop_ms must be at least one sample")
+        if self.frames * self.window_samples > _LARGEST_FRAMES:
+            raise ValueError(
+                f"{self.frames} frames of {self.window_samples} samples are more than {_LARGEST_FRAMES} "
+                "samples; lengthen hop_ms, or shorten clip_ms"
+            )
 
     @functools.cached_property
     def clip_samples(self) -> int:
@@ -97,6 +109,12 @@ class Normalisation:
     """Of the training split, one per mel band."""
     std_db: tuple[float, ...]
     """Of the training split, one per mel band."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what are no decibels."""
+        for mean, std in zip(self.mean_db, self.std_db, strict=False):
+            check_range("mean_db", mean, -1000, 1000)
+            check_range("std_db", std, 1e-6, 1000)
 
     @functools.cached_property
     def _arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

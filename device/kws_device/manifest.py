@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import InputError
 from .front_end import MelConfig, Normalisation
-from .strict import build, plain
+from .strict import build, check_range, listed, plain
+from .untrusted_text import printable
 
 SCHEMA = 3
 
@@ -18,6 +20,13 @@ UNKNOWN = "_unknown_"
 SILENCE = "_silence_"
 KEYWORD_HEAD = "keyword"
 SCENE_HEAD = "scene"
+
+_MOST_LABELS = 1000
+_LONGEST_NAME = 100
+"""In characters: of the model, a label or a source."""
+_LONGEST_SMOOTHING_S = 10.0
+_LONGEST_REFRACTORY_S = 60.0
+_SHORTEST_DECISION_MS = 10.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,17 @@ class Head:
     """Scores are averaged over the decisions of this time."""
     softmax: bool
     """Whether the model gives logits, whose softmax are the scores; else it gives the scores."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for labels that are none, or a smoothing that is none."""
+        if not self.labels or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"the labels of head {self.name} are empty or not distinct")
+        check_range(f"the number of labels of head {self.name}", len(self.labels), 1, _MOST_LABELS)
+        for label in self.labels:
+            _check_name("a label", label)
+        if unknown := set(self.not_events) - set(self.labels):
+            raise ValueError(f"head {self.name} has no label {listed(unknown)}")
+        check_range(f"smoothing_s of head {self.name}", self.smoothing_s, 0, _LONGEST_SMOOTHING_S)
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,19 @@ class DecoderConfig:
     false_accepts_per_hour: float | None
     """What the thresholds were tuned to; null: not tuned on data."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a number out of its range."""
+        # Every decision costs a run of the model. The longest, one clip, is checked with the front end.
+        check_range("decision_ms", self.decision_ms, _SHORTEST_DECISION_MS, 10_000)
+        check_range("refractory_s", self.refractory_s, 0, _LONGEST_REFRACTORY_S)
+        if self.false_accepts_per_hour is not None:
+            check_range("false_accepts_per_hour", self.false_accepts_per_hour, 0, 3600)
+        for word, seconds in self.smoothing_s.items():
+            check_range(f"smoothing_s of {word}", seconds, 0, _LONGEST_SMOOTHING_S)
+        for table in (self.thresholds, *self.scene_thresholds.values()):
+            for word, threshold in table.items():
+                check_range(f"the threshold of {word}", threshold, 0, 1)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -62,6 +95,10 @@ class Source:
     """The dataset's published name, or what the folder is."""
     licence: str
     """Its licence and whom to name."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a name that cannot be printed."""
+        _check_name("the name of a source", self.name)
 
 
 @dataclass(frozen=True)
@@ -87,42 +124,27 @@ class Manifest:
     """sha256 over the model's bytes and this manifest without the hash."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the parts do not fit each other."""
+        """Raises ValueError where a part is out of its range, or the parts do not fit each other."""
+        _check_name("the model's name", self.name)
         names = [head.name for head in self.heads]
         if not names or len(set(names)) != len(names) or set(names) - {KEYWORD_HEAD, SCENE_HEAD}:
             raise ValueError(f"heads must be {KEYWORD_HEAD}, {SCENE_HEAD} or both, not {names}")
-        for head in self.heads:
-            if not head.labels or len(set(head.labels)) != len(head.labels):
-                raise ValueError(f"the labels of head {head.name} are empty or not distinct")
-            if unknown := set(head.not_events) - set(head.labels):
-                raise ValueError(f"head {head.name} has no label {sorted(unknown)}")
-            if head.smoothing_s < 0:
-                raise ValueError(f"smoothing_s of head {head.name} is negative")
         bands = {len(self.normalisation.mean_db), len(self.normalisation.std_db)}
         if bands != {self.front_end.mels}:
             raise ValueError(f"the normalisation is not for {self.front_end.mels} mel bands")
-        if min(self.normalisation.std_db) <= 0:
-            raise ValueError("std_db must be above zero")
         if not self._decides_on_a_grid():
             raise ValueError(
                 "decision_ms must be at most one clip, and a whole number of hops "
                 "(of samples where frames are centred or top_db is set)"
             )
-        if self.decoder.refractory_s < 0:
-            raise ValueError("refractory_s is negative")
         if set(self.decoder.thresholds) != set(self.keywords):
-            raise ValueError(f"the thresholds must be those of {', '.join(self.keywords) or 'no keyword'}")
+            raise ValueError(f"the thresholds must be those of {listed(self.keywords) or 'no keyword'}")
         scene_head = self.head(SCENE_HEAD)
         if unknown := set(self.decoder.scene_thresholds) - set(scene_head.labels if scene_head else ()):
-            raise ValueError(f"scene_thresholds has {sorted(unknown)}, which are no scenes of the model")
-        tables = [self.decoder.thresholds, *self.decoder.scene_thresholds.values()]
-        for words in (*tables, self.decoder.smoothing_s):
+            raise ValueError(f"scene_thresholds has {listed(unknown)}, which are no scenes of the model")
+        for words in (*self.decoder.scene_thresholds.values(), self.decoder.smoothing_s):
             if unknown := set(words) - set(self.keywords):
-                raise ValueError(f"the decoder has {sorted(unknown)}, which are no keywords of the model")
-        if not all(0 <= p <= 1 for table in tables for p in table.values()):
-            raise ValueError("thresholds must lie between 0 and 1")
-        if not all(seconds >= 0 for seconds in self.decoder.smoothing_s.values()):
-            raise ValueError("smoothing_s of a keyword is negative")
+                raise ValueError(f"the decoder has {listed(unknown)}, which are no keywords of the model")
 
     def _decides_on_a_grid(self) -> bool:
         front_end = self.front_end
@@ -147,6 +169,14 @@ class Manifest:
         return tuple(label for label in head.labels if label not in head.not_events) if head else ()
 
 
+def _check_name(what: str, name: str) -> None:
+    """Raises ValueError for a name that is empty, long, or would not be printed as it is."""
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise ValueError(f"{what} must have 1 to {_LONGEST_NAME} characters, not {len(name)}")
+    if printable(name) != name:
+        raise ValueError(f"{what} holds control characters: {name!r}")
+
+
 def parse(text: str | bytes, where: str) -> Manifest:
     """A manifest from its JSON.
 
@@ -164,7 +194,7 @@ def parse(text: str | bytes, where: str) -> Manifest:
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA:
         raise InputError(
-            f"{where}: manifest schema {schema!r} is not {SCHEMA}, the one known here; "
+            f"{where}: manifest schema {reprlib.repr(schema)} is not {SCHEMA}, the one known here; "
             "install the kws-device version that belongs to the model, or export the model again"
         )
     return build(Manifest, data, f"{where}: manifest")
@@ -188,7 +218,7 @@ def sealed(model: bytes, manifest: Manifest) -> Manifest:
 
 
 def describe(manifest: Manifest) -> str:
-    """What a model file says of itself, for people."""
+    """What a model file says of itself, for people: lines that are safe to print."""
     front_end, decoder = manifest.front_end, manifest.decoder
     tuned = decoder.false_accepts_per_hour
     lines = [
@@ -206,7 +236,7 @@ def describe(manifest: Manifest) -> str:
         *(f"measured    {where}: {values}" for where, values in _tables(manifest.metrics)),
         "made with   " + ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
     ]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _tables(data: dict[str, Any], where: str = "") -> Iterator[tuple[str, str]]:

@@ -165,7 +165,7 @@ def test_a_scene_that_comes_up_while_a_word_is_held_does_not_report_it_twice():
         ({"scene_thresholds": {"rain": {"maybe": 0.5}}}, "maybe"),
         ({"scene_thresholds": {"rain": {"yes": 1.5}}}, "between 0 and 1"),
         ({"smoothing_s": {"maybe": 0.5}}, "maybe"),
-        ({"smoothing_s": {"yes": -1.0}}, "negative"),
+        ({"smoothing_s": {"yes": -1.0}}, "smoothing_s of yes is -1.0"),
     ],
 )
 def test_decoder_settings_that_do_not_fit_the_model_are_refused(changes, words):

@@ -23,8 +23,9 @@ from kws_device import Decision, Event, model_file
 from kws_device.sinks import Lines, for_people
 from kws_device.sinks import screen as screen_module
 from kws_device.sinks.screen import Screen
-from kws_device.sinks.terminal import fitted, printable
+from kws_device.sinks.terminal import fitted
 from kws_device.sources import LISTENING
+from kws_device.untrusted_text import printable
 
 RATE = 16000
 MANIFEST = model_file.read(model_file.find(None)).manifest

@@ -34,7 +34,8 @@ def test_any_value_can_be_set():
         ({"seed": "one"}, "seed: must be int"),
         ({"seed": True}, "seed: must be int"),
         ({"model.planes": [1, "2"]}, r"planes\[1\]: must be int"),
-        ({"front_end.hop_ms": 0}, "must grow"),
+        ({"front_end.hop_ms": 0}, "hop_ms is 0.0; it must lie between"),
+        ({"front_end.hop_ms": 26.0}, "must grow"),
         ({"augmentation.gain_db": float("nan")}, "not a finite number"),
     ],
 )

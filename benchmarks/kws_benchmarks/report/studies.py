@@ -13,19 +13,23 @@ from ..robustness.measure import Result
 def study_row(result: Result) -> dict[str, Any] | None:
     """A row of the study's table, in the form of study.json; None for models that are no row of it."""
     recipe = result.manifest.recipe
-    name = recipe.get("name")
-    if name not in ROWS or "evaluation" not in recipe:
+    try:
+        name, variant, seed = recipe["name"], recipe["variant"], recipe["seed"]
+        ratio, epochs = list(recipe["evaluation"]["ratio"]), recipe["optimisation"]["epochs"]
+        known = name in ROWS
+    except (KeyError, TypeError):
+        return None  # recipes are free in form; a model of another maker has another one
+    if not known:
         return None
     split = result.report["split"]
     reported = {"validation": ROWS[name].validation, "test": ROWS[name].test}.get(split, {})
     sets = {entry["set"]: entry for entry in result.report["sets"]}
-    ratio = list(recipe["evaluation"]["ratio"])
     mixed: dict[str, Any] = next((entry for entry in sets.values() if entry.get("ratio") == ratio), {})
     ours = {(head, set_): (sets["clean"] if set_ == ALONE else mixed).get(head) for head, set_ in COLUMNS}
     return {
-        "row": f"{name}, {recipe['variant']}",
-        "seeds": [recipe["seed"]],
-        "epochs": [recipe["optimisation"]["epochs"]],
+        "row": f"{name}, {variant}",
+        "seeds": [seed],
+        "epochs": [epochs],
         "mixed_set": mixed.get("set"),
         "cells": {
             split: {

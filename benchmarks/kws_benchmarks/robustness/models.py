@@ -14,6 +14,7 @@ from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest, sealed
 from kws_training import recipes, runs
+from kws_training.data.layouts import FOLDS
 from kws_training.evaluation.judging import Predict, engine_predictor, keras_predictor
 
 
@@ -45,7 +46,8 @@ def candidate(model: str | Path | None) -> Candidate:
         return _run(Path(model))
     file = model_file.read(model_file.find(model))
     data = file.manifest.recipe.get("data")
-    folds = data.get("folds", "documented") if isinstance(data, dict) else "documented"
+    told = data.get("folds") if isinstance(data, dict) else None
+    folds = told if isinstance(told, str) and told in FOLDS else "documented"
     promised = _promised_by(file.manifest)
     return Candidate(file.manifest, engine_predictor(load_engine(file)), folds, promised)
 

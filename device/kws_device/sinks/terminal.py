@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TextIO
 
+from ..untrusted_text import printable
+
 BOLD, RED, YELLOW = "1", "31", "33"
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 _ERASE_LINE, _ERASE_BELOW = "\x1b[K", "\x1b[J"
@@ -90,11 +92,6 @@ class Terminal:
         content = text.encode(self._encoding, "replace")
         while content:
             content = content[os.write(self._file, content) :]
-
-
-def printable(text: str) -> str:
-    """`text` with a question mark for all that could steer a terminal, as a file's name may."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def fitted(text: str, columns: int) -> str:
