@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .playback.room import Room
 
 
+_BACKGROUND_SPLIT = "its part for --split is chosen by name of folder (train, validation, test), else by rank"
+
+
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="kws-bench", description="Measure a model through the device's own path.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -35,7 +38,9 @@ def _add_robustness(commands: Any) -> None:
     robustness.set_defaults(run=_robustness)
     robustness.add_argument("--speech", type=Path, metavar="DIR", help="words")
     robustness.add_argument("--scenes", type=Path, metavar="DIR", help="scenes")
-    robustness.add_argument("--noise", type=Path, metavar="DIR", help="backgrounds without labels")
+    robustness.add_argument(
+        "--noise", type=Path, metavar="DIR", help=f"backgrounds without labels; {_BACKGROUND_SPLIT}"
+    )
     robustness.add_argument("--split", choices=("validation", "test", "all"), required=True)
     robustness.add_argument("--out", type=Path, metavar="DIR", required=True)
     robustness.add_argument(
@@ -93,8 +98,14 @@ def _add_stream(commands: Any) -> None:
     )
     stream.set_defaults(run=_stream)
     stream.add_argument("--speech", type=Path, metavar="DIR", help="words; without, only false accepts count")
-    stream.add_argument("--negatives", type=Path, metavar="DIR", required=True, help="continuous speech")
-    stream.add_argument("--noise", type=Path, metavar="DIR", help="heard behind it")
+    stream.add_argument(
+        "--negatives",
+        type=Path,
+        metavar="DIR",
+        required=True,
+        help=f"continuous speech; {_BACKGROUND_SPLIT}",
+    )
+    stream.add_argument("--noise", type=Path, metavar="DIR", help="heard behind it; split by the same rule")
     stream.add_argument("--snr", type=float, default=10.0, metavar="DB", help="of words over the rest (10)")
     stream.add_argument("--split", choices=("validation", "test", "all"), required=True)
     stream.add_argument("--out", type=Path, metavar="DIR", required=True)

@@ -9,11 +9,17 @@ def _model(report: dict[str, Any]) -> str:
     return f"{report['model']} {report['hash'][:12]}"
 
 
+def _split(report: dict[str, Any]) -> str:
+    """The split, and which rule chose what is in it."""
+    rules = ", ".join(f"{kind} by {rule}" for kind, rule in report["split_by"].items())
+    return f"{report['split']} split" + (f" ({rules})" if rules else "")
+
+
 def robustness(report: dict[str, Any], name: str = "") -> list[str]:
     """The verdict, then a line for each set; `name` tells models side by side apart."""
     verdict = report["verdict"]
     called = f"{name}: " if name else ""
-    text = [f"{called}{_model(report)}, {report['split']} split: {verdict['word']}", *verdict["reasons"]]
+    text = [f"{called}{_model(report)}, {_split(report)}: {verdict['word']}", *verdict["reasons"]]
     for figures in report["sets"]:
         parts = [
             f"{head} {f['accuracy']:7.2%} [{f['ci95'][0]:.1%}, {f['ci95'][1]:.1%}] n={f['n']}"
@@ -31,7 +37,7 @@ def robustness(report: dict[str, Any], name: str = "") -> list[str]:
 
 def stream(report: dict[str, Any]) -> list[str]:
     """All words, then each, then what the figures rest on."""
-    text = [f"{_model(report)}, {report['split']} split, {report['hours']:.2f} h of speech and noise"]
+    text = [f"{_model(report)}, {_split(report)}, {report['hours']:.2f} h of speech and noise"]
     if report["played"] is not None:
         text.append(f"played and recorded: {report['played']}")
     if report["tuned_to"] is not None:

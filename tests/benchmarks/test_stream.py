@@ -24,6 +24,7 @@ from kws_device import Spotter, audio_files, model_file
 from kws_device.events import Event
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
+from kws_training.data.splits import SPLITS
 from kws_training.data.windows import power
 
 RATE = 16000
@@ -110,17 +111,32 @@ def test_what_the_reader_says_is_masked_in_that_utterance_and_for_that_word_alon
 
 
 def test_transcripts_tell_what_is_said_and_speech_without_one_is_left_out(tmp_path):
+    reading = tmp_path / "eval"
+    reading.mkdir()
     for i in range(3):
-        passage(tmp_path, f"1-2-{i}.wav", np.zeros(RATE))
+        passage(reading, f"1-2-{i}.wav", np.zeros(RATE))
     text = "1-2-0 GO ON SAID HE NO\n1-2-1 NOW STOPPED UPON A GOAT'S DOWN-HILL\n"
-    (tmp_path / "1-2.trans.txt").write_text(text)
-    found = background(tmp_path, None, "test", ("yes", "no", "go", "stop", "down"))
+    (reading / "1-2.trans.txt").write_text(text)
+    found = background(reading, None, "test", ("yes", "no", "go", "stop", "down"))
     assert [sorted(p.said) for p in found.passages] == [["go", "no"], ["down"]]
     assert [path.name for path in found.left_out] == ["1-2-2.wav"]
-    (tmp_path / "1-2.trans.txt").unlink()
-    found = background(tmp_path, tmp_path, "all", ("no",))
+    (reading / "1-2.trans.txt").unlink()
+    found = background(reading, reading, "all", ("no",))
     assert [p.kind for p in found.passages] == [SPEECH] * 3 + [NOISE] * 3
     assert (found.transcribed, found.left_out) == (False, ())
+
+
+def test_each_split_hears_its_own_part_of_talk_and_noise(tmp_path):
+    for folder in ("talk", "noise"):
+        (tmp_path / folder).mkdir()
+        for speaker in range(10):
+            passage(tmp_path / folder, f"{speaker}-1-0001.wav", np.zeros(RATE))
+    heard = {
+        split: [p.path for p in background(tmp_path / "talk", tmp_path / "noise", split, ("yes",)).passages]
+        for split in ("train", "validation", "test", "all")
+    }
+    assert [len(paths) for paths in heard.values()] == [10, 4, 6, 20]
+    assert sorted(path for split in SPLITS for path in heard[split]) == sorted(heard["all"])
 
 
 @pytest.fixture(scope="module")
@@ -260,7 +276,9 @@ def test_the_shipped_model_is_not_tuned_in_place_and_bad_input_is_refused(comman
     one_line_refusal(command(*tune, "1"), "--speech")
     one_line_refusal(command(*tune, "nan"), "--tune", "nan")
     one_line_refusal(command(*arguments, "--snr", "99"), "--snr 99")
-    one_line_refusal(command(*arguments[:5], "validation", *arguments[6:]), "five speakers")
+    one_line_refusal(
+        command(*arguments), demo, "none of its 1 recordings is in the test split (split by rank)"
+    )
     one_line_refusal(command(*arguments[:3], tmp_path / "none", *arguments[4:]), "none")
     assert not (tmp_path / "out").exists()
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 import soundfile
 import trees
 
 from kws_device.errors import InputError
-from kws_training.data.corpus import Folders, check_keywords, load_corpus
+from kws_training.data.check import leaks
+from kws_training.data.corpus import Folders, background_paths, check_keywords, load_corpus, split_rules
 from kws_training.data.layouts import read_dataset
+from kws_training.data.splits import SPLITS
+from kws_training.evaluation.test_sets import material
 
 
 def counts(dataset):
@@ -115,22 +116,52 @@ def test_a_row_of_urbansound8k_whose_clip_is_missing_is_named(tmp_path):
             read_dataset(folder, folds)
 
 
-def test_own_words_are_split_by_a_hash_of_the_name_up_to_the_first_underscore(tmp_path):
-    for speaker in range(60):
-        for take in range(3):
-            path = tmp_path / "lamp" / f"speaker{speaker}_take{take}.wav"
-            path.parent.mkdir(exist_ok=True)
+def own_recordings(folder, names, words=("lamp",)):
+    for word in words:
+        for name in names:
+            path = folder / word / name
+            path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, [0.1] * 16000, 16000)
-    dataset = read_dataset(tmp_path)
-    assert dataset.layout == "folders"
+    return read_dataset(folder)
+
+
+def splits_of_sources(dataset):
     splits = {}
     for clip in dataset.clips:
         splits.setdefault(clip.source, set()).add(clip.split)
+    return splits
+
+
+def test_own_words_are_split_by_the_name_up_to_the_first_underscore(tmp_path):
+    names = [f"speaker{speaker}_take{take}.wav" for speaker in range(60) for take in range(3)]
+    dataset = own_recordings(tmp_path, names)
+    assert (dataset.layout, dataset.split_by) == ("folders", "rank")
+    splits = splits_of_sources(dataset)
+    assert set(splits) == {f"speaker{speaker}" for speaker in range(60)}
     assert all(len(found) == 1 for found in splits.values())
-    share = int(hashlib.sha1(b"speaker7").hexdigest(), 16) % 100
-    expected = "validation" if share < 10 else "test" if share < 20 else "train"
-    assert splits["speaker7"] == {expected}
-    assert all(count > 0 for count in counts(dataset).values())
+    assert counts(dataset) == {"train": 48 * 3, "validation": 6 * 3, "test": 6 * 3}
+
+
+@pytest.mark.parametrize("speakers", ["abc", "xyz", ("anna", "ben", "cleo"), ("1", "2", "3", "4")])
+def test_three_speakers_fill_every_split(tmp_path, speakers):
+    names = [f"{speaker}_{take}.wav" for speaker in speakers for take in range(2)]
+    dataset = own_recordings(tmp_path, names, words=("lamp", "door"))
+    assert set.union(*splits_of_sources(dataset).values()) == {"train", "validation", "test"}
+    assert all({clip.label for clip in dataset.split(split)} == {"lamp", "door"} for split in SPLITS)
+
+
+def test_a_folder_below_the_word_is_the_speaker(tmp_path):
+    speakers = ("anna", "ben", "cleo")
+    names = [f"{speaker}/take{take}.wav" for speaker in speakers for take in range(5)]
+    dataset = own_recordings(tmp_path, [*names, "anna_6.wav"], words=("lamp", "door"))
+    splits = splits_of_sources(dataset)
+    assert set(splits) == set(speakers)
+    assert sorted(splits.values(), key=str) == [{"test"}, {"train"}, {"validation"}]
+    assert leaks(dataset) == []
+    assert len({clip.name for clip in dataset.clips}) == len(dataset.clips) == 32
+    words = material(load_corpus(Folders(tmp_path), ["lamp"], 16000, "train"), 16000).words
+    assert "lamp/" + names[0] in {c.name for c in dataset.clips}
+    assert {word.name for word in words} == {clip.name for clip in dataset.split("train")}
 
 
 def test_real_speech_commands_is_split_as_published(data):
@@ -167,3 +198,46 @@ def test_a_keyword_that_nobody_says_is_refused(tmp_path):
     with pytest.raises(InputError, match="no recordings of lamp to train on; there are bed, no, yes"):
         check_keywords(speech, ["yes", "lamp"])
     assert len(load_corpus(Folders(speech, scenes), ["yes", "lamp"], 16000, "test").speech) == 18
+
+
+@pytest.fixture
+def talk(tmp_path):
+    """Ten speakers of two recordings each, as LibriSpeech names them, without folders that say more."""
+    folder = tmp_path / "talk"
+    folder.mkdir()
+    for speaker in range(10):
+        for take in range(2):
+            soundfile.write(folder / f"{speaker}-1-000{take}.wav", [0.1] * 1600, 16000)
+    return folder
+
+
+def test_background_that_tests_or_validates_trains_nothing(talk, tmp_path):
+    parts = {split: background_paths(talk, split) for split in SPLITS}
+    assert {split: len(paths) for split, paths in parts.items()} == {"train": 10, "validation": 4, "test": 6}
+    assert sorted(path for paths in parts.values() for path in paths) == background_paths(talk, "all")
+    for split in ("train", "test"):
+        soundfile.write((tmp_path / split).with_suffix(".wav"), [0.1] * 1600, 16000)
+        (tmp_path / "noise" / split).mkdir(parents=True)
+        (tmp_path / f"{split}.wav").rename(tmp_path / "noise" / split / f"{split}.wav")
+    speech, scenes = trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e")
+    corpus = load_corpus(Folders(speech, scenes, talk, tmp_path / "noise"), ["yes"], 16000, "train")
+    assert (len(corpus.negatives), len(corpus.noise)) == (10, 2 + 1)
+
+
+def test_a_folder_with_nothing_for_a_split_is_refused_by_name(talk, tmp_path):
+    talk.rename(tmp_path / "test")
+    with pytest.raises(InputError, match=r"none of its 20 recordings is in the train split .*name of f"):
+        background_paths(tmp_path / "test", "train")
+    assert len(background_paths(tmp_path / "test", "test")) == 20
+
+
+def test_reports_can_say_which_rule_splits_what(talk, tmp_path):
+    speech, scenes = trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e")
+    (tmp_path / "noise" / "eval").mkdir(parents=True)
+    soundfile.write(tmp_path / "noise" / "eval" / "rain.wav", [0.1] * 1600, 16000)
+    rules = split_rules(Folders(speech, scenes, talk, tmp_path / "noise"))
+    assert rules == {"speech": "lists", "scenes": "folds", "negatives": "rank", "noise": "name of folder"}
+    soundfile.write(tmp_path / "noise" / "rain.wav", [0.1] * 1600, 16000)
+    assert split_rules(Folders(noise=tmp_path / "noise")) == {"noise": "name of folder, else rank"}
+    own = trees.own_words(tmp_path / "own")
+    assert split_rules(Folders(speech=own)) == {"speech": "rank"}

@@ -67,7 +67,10 @@ def _parser() -> ArgumentParser:
 def _describe(report: dict[str, Any]) -> str:
     splits: dict[str, dict[str, int]] = report["splits"]
     labels = sorted({label for counts in splits.values() for label in counts})
-    lines = [f"layout: {report['layout']}", f"{'':18}" + "".join(f"{split:>11}" for split in splits)]
+    lines = [
+        f"layout: {report['layout']}, split by {report['split_by']}",
+        f"{'':18}" + "".join(f"{split:>11}" for split in splits),
+    ]
     for label in labels:
         lines.append(f"{label:18}" + "".join(f"{counts.get(label, 0):11d}" for counts in splits.values()))
     lines.append(f"{'all':18}" + "".join(f"{sum(counts.values()):11d}" for counts in splits.values()))

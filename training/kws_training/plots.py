@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from kws_device import atomic
 
-from .data.layouts import SPLITS, Clip
+from .data.layouts import Clip
+from .data.splits import SPLITS
 from .evaluation.judging import Judgement
 
 

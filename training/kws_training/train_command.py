@@ -20,11 +20,12 @@ from .study.reported import VARIANTS
 from .threads import keep_products_small
 
 _DATA = {
-    "speech": "Speech Commands, or a folder of folders of one's own words",
+    "speech": "Speech Commands, split by its lists, or a folder for each word, split by rank of the speakers",
     "scenes": "ESC-50, ESC-10 or UrbanSound8K",
     "voices": "words said by synthetic voices (kws-data voices); optional, makes fewer false events",
-    "negatives": "continuous speech, any files below the folder; optional, makes fewer false events",
-    "noise": "background sound without labels, any files below the folder; optional",
+    "negatives": "continuous speech, any files below the folder; optional, makes fewer false events; "
+    "split by name of folder (train, validation, test), else by rank of the speakers",
+    "noise": "background sound without labels, any files below the folder; optional; split as negatives are",
 }
 
 

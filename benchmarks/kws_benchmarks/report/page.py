@@ -75,6 +75,7 @@ def _common(results: Mapping[str, Result], added: Additions) -> dict[str, Any]:
     rows = [row for result in results.values() if (row := study_row(result)) is not None]
     return {
         "split": first.report["split"],
+        "split_by": first.report["split_by"],
         "hashes": {result.report["hash"] for result in results.values()},
         "added": added,
         "study_rows": rows,

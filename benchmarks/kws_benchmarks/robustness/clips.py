@@ -19,8 +19,8 @@ from kws_training.data.corpus import (
     Folders,
     Recording,
     background_part,
+    background_paths,
     head_label,
-    paths_below,
 )
 from kws_training.data.layouts import Clip, read_dataset
 from kws_training.evaluation.test_sets import Background, Item, check_scenes, material
@@ -138,7 +138,8 @@ def windows(
             ]
         backgrounds["scenes"] = Lazy(len(clips), partial(_background, library, True))
     if folders.noise is not None:
-        files = Library([Clip(path, "noise", None, path.stem) for path in paths_below(folders.noise)], rate)
+        paths = background_paths(folders.noise, split)
+        files = Library([Clip(path, "noise", split, path.stem) for path in paths], rate)
         backgrounds["noise"] = Lazy(len(files.clips), partial(_background, files, False))
     if limit is not None:
         words, scenes = balanced(words, limit), balanced(scenes, limit)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from kws_device import atomic
 from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
-from kws_training.data.corpus import Folders
+from kws_training.data.corpus import Folders, split_rules
 from kws_training.evaluation.judging import Judgement, judge_set
 from kws_training.evaluation.test_sets import EvaluationSet
 
@@ -100,6 +100,7 @@ def robustness(judged: Candidate, plan: Plan, out: Path) -> Result:
         "model": manifest.name,
         "hash": manifest.hash,
         "split": plan.split,
+        "split_by": {} if plan.split == "all" else split_rules(plan.folders),
         "limit": plan.limit,
         "played": plan.room.name if plan.room is not None else None,
         "scene_windows_left_out": found.left_out,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kws_device.errors import InputError
-from kws_training.data.corpus import negatives_of, paths_below
+from kws_training.data.corpus import background_paths
 
 SPEECH, NOISE = "speech", "noise"
 
@@ -40,10 +40,7 @@ class Background:
 
 
 def background(negatives: Path, noise: Path | None, split: str, keywords: Sequence[str]) -> Background:
-    """The recordings of a split.
-
-    Of continuous speech, every fifth speaker is validation, as in training, which never hears them;
-    for any other split all of it is heard.
+    """The recordings of a split, by the rule that training goes by (`background_paths`).
 
     Args:
         negatives: continuous speech, with or without transcripts.
@@ -52,11 +49,9 @@ def background(negatives: Path, noise: Path | None, split: str, keywords: Sequen
         keywords: of the model.
 
     Raises:
-        InputError: no such folder, no audio in it, a transcript that cannot be read, or nothing left.
+        InputError: no such folder, no audio of the split in it, or a transcript that cannot be read.
     """
-    paths = negatives_of(negatives, split) if split == "validation" else paths_below(negatives)
-    if not paths:
-        raise InputError(f"{negatives}: fewer than five speakers, so none validates; use --split test or all")
+    paths = background_paths(negatives, split)
     transcripts = _transcripts(negatives)
     speech = [
         Passage(path, SPEECH, _keywords_in(transcripts.get(path.stem, ""), keywords))
@@ -66,7 +61,7 @@ def background(negatives: Path, noise: Path | None, split: str, keywords: Sequen
     if not speech:
         raise InputError(f"{negatives}: its transcripts name none of its sound files; copy it again")
     left_out = tuple(path for path in paths if transcripts and path.stem not in transcripts)
-    heard = (*speech, *(Passage(path, NOISE) for path in paths_below(noise)))
+    heard = (*speech, *(Passage(path, NOISE) for path in background_paths(noise, split)))
     return Background(heard, bool(transcripts), left_out)
 
 

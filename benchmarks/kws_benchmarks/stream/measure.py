@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from kws_device import Manifest, Spotter, atomic, model_file
 from kws_device.errors import InputError
-from kws_training.data.corpus import Recording, read_recordings
+from kws_training.data.corpus import Folders, Recording, read_recordings, split_rules
 from kws_training.data.layouts import read_dataset
 from kws_training.data.windows import centred, power
 
@@ -147,6 +147,7 @@ def _write(path: Path, thresholds: dict[str, float], false_accepts_per_hour: flo
 def _conditions(plan: Plan, bed: Background, room: Room | None) -> dict[str, Any]:
     return {
         "split": plan.split,
+        "split_by": _split_by(plan),
         "snr_db": plan.snr_db if plan.speech is not None else None,
         "seed": plan.seed,
         "pitch_s": plan.pitch_s,
@@ -155,6 +156,12 @@ def _conditions(plan: Plan, bed: Background, room: Room | None) -> dict[str, Any
         "transcribed": bed.transcribed,
         "left_out_without_transcript": [path.name for path in bed.left_out],
     }
+
+
+def _split_by(plan: Plan) -> dict[str, str]:
+    if plan.split == "all":
+        return {}
+    return split_rules(Folders(speech=plan.speech, negatives=plan.negatives, noise=plan.noise))
 
 
 def _figures(trace: Trace, verdicts: dict[str, Verdict], manifest: Manifest) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from kws_device import audio_files
 from kws_device.errors import InputError
 
-from .layouts import SPLITS, Clip, Dataset
+from .layouts import Clip, Dataset
+from .splits import SPLITS
 from .windows import SILENT_DBFS, level_dbfs
 
 _RATE_HZ = 16_000
@@ -51,10 +52,10 @@ def check(dataset: Dataset) -> dict[str, Any]:
     """Counts, problems and leaks of a dataset.
 
     Returns:
-        {"layout", "splits": {split: {label: clips}}, "problems": [{"kind", "file", "detail"}],
+        {"layout", "split_by", "splits": {split: {label: clips}}, "problems": [{"kind", "file", "detail"}],
         "leaks": [{"source", "splits"}]}; clips whose dataset has no splits count under "all".
     """
-    names = [clip.path.relative_to(dataset.folder).as_posix() for clip in dataset.clips]
+    names = [clip.name for clip in dataset.clips]
     with ThreadPoolExecutor() as pool:
         looks = pool.map(_look, dataset.clips, names)
         looked = list(tqdm(looks, total=len(names), desc="checking", unit="clip", leave=False))
@@ -67,6 +68,7 @@ def check(dataset: Dataset) -> dict[str, Any]:
             first[digest] = name
     return {
         "layout": dataset.layout,
+        "split_by": dataset.split_by,
         "splits": counts(dataset),
         "problems": [vars(problem) for problem in problems],
         "leaks": leaks(dataset),

@@ -20,6 +20,7 @@ from kws_device.manifest import SILENCE, UNKNOWN
 from ..recipes import AnyRecipe
 from ..waveform.recipe import Recipe
 from .layouts import PUBLISHED, Clip, Dataset, audio_below, read_dataset
+from .splits import background_rule, background_splits
 
 BACKGROUND_PARTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0), "all": (0.0, 1.0)}
 """Which part of each long background recording belongs to which split."""
@@ -113,13 +114,12 @@ def load_corpus(
 ) -> Corpus:
     """One split of everything, in memory as float32 (about 64 kB per second of sound).
 
-    Negatives and the noise folder train only; validation hears scenes and its part of the
-    dataset's own background recordings. Of the negatives, every fifth speaker is left out, too.
-    With `at_most`, an even cross-section of about so many clips of each kind is read; `folds` is as
-    in `read_dataset`.
+    Of negatives and noise their training part (`background_paths`) trains; validation hears scenes and
+    its part of the dataset's own background recordings. With `at_most`, an even cross-section of about so
+    many clips of each kind is read; `folds` is as in `read_dataset`.
 
     Raises:
-        InputError: a folder or a split without audio.
+        InputError: a folder or a split without audio, or nothing for training in a folder of background.
     """
     words: Sequence[Clip] = ()
     sounds: Sequence[Clip] = ()
@@ -133,9 +133,9 @@ def load_corpus(
     if folders.scenes is not None:
         sounds = _section(read_dataset(folders.scenes, folds).split(split), at_most)
     if split == "train":
-        noise += read_folder(folders.noise, sample_rate_hz, "noise")
-        paths = negatives_of(folders.negatives, split)
-        negatives = decode(_section(paths, at_most), sample_rate_hz, "negatives")
+        noise += decode(background_paths(folders.noise, split), sample_rate_hz, "noise")
+        talk = background_paths(folders.negatives, split)
+        negatives = decode(_section(talk, at_most), sample_rate_hz, "negatives")
         if folders.voices is not None:
             said = _section(read_dataset(folders.voices).clips, at_most)
     return Corpus(
@@ -178,17 +178,43 @@ def paths_below(folder: Path | None) -> list[Path]:
     return paths
 
 
-def negatives_of(folder: Path | None, split: str) -> list[Path]:
-    """The recordings of continuous speech of a split: every fifth speaker validates, the others train.
+def background_paths(folder: Path | None, split: str) -> list[Path]:
+    """The recordings of a folder of talk, music or noise that belong to a split (`background_splits`).
 
-    The speaker is the file's name up to the first hyphen, as in LibriSpeech.
+    Args:
+        folder: None: no recordings.
+        split: train, validation, test, or all.
+
+    Raises:
+        InputError: no such folder, no audio in it, or none of it in the split.
+    """
+    paths = paths_below(folder)
+    if folder is None or split == "all":
+        return paths
+    by_path = background_splits(paths, folder)
+    if not (chosen := [path for path in paths if by_path[path] == split]):
+        raise InputError(
+            f"{folder}: none of its {len(paths)} recordings is in the {split} split (split by "
+            f"{background_rule(paths, folder)}); put some into a folder {split}, or name another folder"
+        )
+    return chosen
+
+
+def split_rules(folders: Folders) -> dict[str, str]:
+    """Which rule splits each folder, by kind, for reports; folders that are not given have none.
 
     Raises:
         InputError: no such folder, or no audio in it.
     """
-    speakers = {path: path.stem.partition("-")[0] for path in paths_below(folder)}
-    held_out = sorted(set(speakers.values()))[4::5]
-    return [path for path, speaker in speakers.items() if (speaker in held_out) == (split == "validation")]
+    rules = {
+        kind: read_dataset(folder).split_by
+        for kind, folder in (("speech", folders.speech), ("scenes", folders.scenes))
+        if folder is not None
+    }
+    for kind, folder in (("negatives", folders.negatives), ("noise", folders.noise)):
+        if folder is not None:
+            rules[kind] = background_rule(paths_below(folder), folder)
+    return rules
 
 
 def provenance(folders: Folders, recipe: AnyRecipe) -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from pathlib import Path
 from kws_device.audio_files import SUFFIXES
 from kws_device.errors import InputError
 
-SPLITS = ("train", "validation", "test")
+from .splits import BY_FOLDS, BY_LISTS, BY_RANK, WORDS_ORDER, split_by_rank
+
 BACKGROUND = "_background_noise_"
 
 FOLDS = {
@@ -38,7 +38,15 @@ class Clip:
     split: str | None
     """train, validation or test; None where the dataset does not say."""
     source: str
-    """Who or what was recorded: speaker hash, Freesound id, or the name up to the first `_`."""
+    """Who or what was recorded: speaker hash, Freesound id, the folder below the word, or the name up to
+    the first `_`."""
+    folder: Path = Path()
+    """The dataset's."""
+
+    @property
+    def name(self) -> str:
+        """The path below the dataset's folder, with `/`: it tells every clip of a dataset apart."""
+        return self.path.relative_to(self.folder).as_posix()
 
 
 @dataclass(frozen=True)
@@ -65,10 +73,15 @@ class Dataset:
                 + (
                     "without validation_list.txt and testing_list.txt only --split all works"
                     if self.layout == "speech-commands"
-                    else "clips are split by a hash of their names up to the first '_': record more sources"
+                    else "of plain folders three speakers fill every split; record more speakers"
                 )
             )
         return clips
+
+    @property
+    def split_by(self) -> str:
+        """Which rule splits it, as reports name it."""
+        return {"speech-commands": BY_LISTS, "folders": BY_RANK}.get(self.layout, BY_FOLDS)
 
     @property
     def labels(self) -> list[str]:
@@ -140,7 +153,7 @@ def _speech_commands(folder: Path) -> Dataset:
         for path in audio_below(word):
             relative = path.relative_to(folder).as_posix()
             clips.append(
-                Clip(path, word.name, listed.pop(relative, otherwise), path.name.split("_nohash_")[0])
+                Clip(path, word.name, listed.pop(relative, otherwise), path.name.split("_nohash_")[0], folder)
             )
     if listed:
         name, split = next(iter(listed.items()))
@@ -183,7 +196,7 @@ def _esc50(folder: Path) -> Dataset:
             "test" if row["fold"] == test_fold else "validation" if row["src_file"] in validation else "train"
         )
         path = _present(folder / "audio" / row["filename"], table)
-        clips.append(Clip(path, row["category"], split, row["src_file"]))
+        clips.append(Clip(path, row["category"], split, row["src_file"], folder))
     return Dataset(folder, "esc50", tuple(clips), ())
 
 
@@ -195,17 +208,23 @@ def _urbansound8k(folder: Path, folds: str) -> Dataset:
     for row in _table(table, ("slice_file_name", "fsID", "fold", "class")):
         path = _present(folder / "audio" / f"fold{row['fold']}" / row["slice_file_name"], table)
         if row["fold"] in splits:
-            clips.append(Clip(path, row["class"], splits[row["fold"]], row["fsID"]))
+            clips.append(Clip(path, row["class"], splits[row["fold"]], row["fsID"], folder))
     return Dataset(folder, "urbansound8k", tuple(clips), ())
 
 
 def _folders(folder: Path) -> Dataset:
-    """One folder per word. All takes of a speaker (the name up to the first `_`) share a split."""
-    clips = []
-    for word in _word_folders(folder):
-        for path in audio_below(word):
-            source = path.stem.split("_")[0]
-            share = int(hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(), 16) % 100
-            split = "validation" if share < 10 else "test" if share < 20 else "train"
-            clips.append(Clip(path, word.name, split, source))
+    """One folder per word; all takes of a speaker share a split, by rank of the speakers."""
+    found = [(path, word) for word in _word_folders(folder) for path in audio_below(word)]
+    speakers = [_speaker(path, word) for path, word in found]
+    split = split_by_rank(speakers, WORDS_ORDER)
+    clips = [
+        Clip(path, word.name, split[speaker], speaker, folder)
+        for (path, word), speaker in zip(found, speakers, strict=True)
+    ]
     return Dataset(folder, "folders", tuple(clips), tuple(audio_below(folder / BACKGROUND)))
+
+
+def _speaker(path: Path, word: Path) -> str:
+    """The folder below the word's where there is one, else the file's name up to the first `_`."""
+    *folders, _ = path.relative_to(word).parts
+    return folders[0] if folders else path.stem.split("_")[0]

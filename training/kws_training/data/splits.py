@@ -22,8 +22,13 @@ _BACKGROUND_ORDER = (
     "test",
 )
 """Of ten speakers five train, two validate and three test; the first three speakers fill all splits."""
+WORDS_ORDER = ("train", "validation", "test", *["train"] * 7)
+"""Of ten speakers of words eight train; the first three speakers fill all splits."""
 _TRAIN_ORDER = ("train", "train", "train", "validation", "train")
 """Of a folder that is for training, every fifth speaker validates."""
+
+BY_RANK, BY_NAME, BY_LISTS, BY_FOLDS = "rank", "name of folder", "lists", "folds"
+"""The rules that reports name: this module's two, and those of published datasets."""
 
 _NAMED = {"train": "train", "validation": "validation", "dev": "validation", "test": "test", "eval": "test"}
 """Folders whose name says what their recordings are for."""
@@ -68,6 +73,14 @@ def background_splits(paths: Sequence[Path], root: Path) -> dict[Path, str]:
         split = split_by_rank(speakers.values(), order)
         found |= {path: split[speaker] for path, speaker in speakers.items()}
     return {path: found.get(path) or str(named[path]) for path in paths}
+
+
+def background_rule(paths: Iterable[Path], root: Path) -> str:
+    """Which rule `background_splits` goes by for these recordings, as reports name it."""
+    named = {_named_split(path, root) is not None for path in paths}
+    if named == {True, False}:
+        return f"{BY_NAME}, else {BY_RANK}"
+    return BY_NAME if True in named else BY_RANK
 
 
 def speaker_of(path: Path) -> str:

@@ -117,8 +117,7 @@ def material(corpus: Corpus, length: int) -> Material:
 
 
 def _item(recording: Recording, samples: NDArray[np.float32], suffix: str = "") -> Item:
-    path = recording.clip.path
-    return Item(f"{path.parent.name}/{path.name}{suffix}", recording.clip.source, recording.label, samples)
+    return Item(f"{recording.clip.name}{suffix}", recording.clip.source, recording.label, samples)
 
 
 def check_scenes(corpus: Corpus, manifest: Manifest) -> None:

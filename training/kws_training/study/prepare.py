@@ -16,7 +16,8 @@ from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 
 from ..data.check import leaks
 from ..data.corpus import Corpus, Folders, check_keywords, load_corpus
-from ..data.layouts import SPLITS, Clip, Dataset, read_dataset
+from ..data.layouts import Clip, Dataset, read_dataset
+from ..data.splits import SPLITS
 from ..evaluation.test_sets import check_scenes
 from ..first_manifest import first_manifest
 from .examples import Examples

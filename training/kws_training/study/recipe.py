@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from kws_device.front_end import MelConfig
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from ..data.layouts import FOLDS, SPLITS
+from ..data.layouts import FOLDS
+from ..data.splits import SPLITS
 from ..recipe_parts import DecoderDefaults, ExportLimits, Provenance
 
 _FEWEST_FRAMES = 115

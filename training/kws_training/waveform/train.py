@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from kws_device.manifest import (
 )
 
 from .. import runs
-from ..data.corpus import Folders, check_keywords, keyword_labels, load_corpus
+from ..data.corpus import Folders, check_keywords, keyword_labels, load_corpus, split_rules
 from ..evaluation.test_sets import SNRS_DB, check_scenes, evaluation_sets, material, scene_backgrounds
 from ..first_manifest import first_manifest
 from ..folding import folded
@@ -117,6 +118,8 @@ def train(
         validation = divisible(validation, devices)
         kept = partial(without_rounding, model=network) if aware else without_optimizer
         plan = Plan(recipe.optimisation.epochs, recipe.seed, batches, validation, KEYWORD_HEAD, kept)
+        for kind, rule in split_rules(folders).items():
+            print(f"{kind}: {getattr(folders, kind)}, split by {rule}", file=sys.stderr)
         rows = fit(model, plan, out, resume)
     finish(out, recipe, manifest, validation_corpus, rows, SNRS_DB)
     return out / runs.MODEL
