@@ -17,6 +17,8 @@ from . import recipes
 from .data.check import check
 from .data.layouts import FOLDS, PUBLISHED, read_dataset
 from .data.published import DATASETS
+from .data.splits import SPLITS
+from .mining.mine import MOST, MOST_MB, NEAR, Plan, mine
 
 _EXAMPLES = 5
 
@@ -61,7 +63,68 @@ def _parser() -> ArgumentParser:
         "--others", type=int, metavar="N", default=8, help="that say each of the other words (%(default)s)"
     )
     saying.add_argument("--seed", type=int, metavar="N", default=1, help="chooses the voices (%(default)s)")
+    _add_mine(commands)
     return parser
+
+
+def _add_mine(commands: Any) -> None:
+    mining = commands.add_parser(
+        "mine",
+        help="keep the stretches of much sound at which a model comes near firing, to train with",
+        description="Listen to hours of sound as the device does, and keep every stretch at which the model "
+        "comes near firing although nobody says the word. Transcripts beside the sound (*.trans.txt) mask "
+        "what is really said. What an interrupted run has found is used by the next one.",
+    )
+    mining.add_argument("--model", metavar="FILE|NAME", help="default: the shipped model")
+    mining.add_argument(
+        "--sound", type=Path, metavar="DIR", nargs="+", action="extend", required=True, help="recordings"
+    )
+    mining.add_argument("--out", type=Path, metavar="DIR", required=True, help="a new folder")
+    mining.add_argument(
+        "--near",
+        type=float,
+        metavar="P",
+        default=NEAR,
+        help="thresholds are lowered to this score (%(default)s)",
+    )
+    mining.add_argument(
+        "--smoothing",
+        type=float,
+        metavar="S",
+        help="average scores over so many seconds; default: the model's own",
+    )
+    mining.add_argument(
+        "--split",
+        choices=(*SPLITS, "all"),
+        default="train",
+        help="part of the sound, by speaker (%(default)s)",
+    )
+    mining.add_argument(
+        "--mask",
+        type=Path,
+        metavar="CSV",
+        action="append",
+        default=[],
+        help="where words are really said: recording, start_s, end_s, word",
+    )
+    mining.add_argument(
+        "--second-opinion",
+        type=Path,
+        metavar="WEIGHTS",
+        help="folder of a Whisper's weights (faster-whisper); what it hears the word in is masked, too",
+    )
+    mining.add_argument(
+        "--most",
+        type=int,
+        metavar="N",
+        default=MOST,
+        help="stretches at most, the nearest to firing (%(default)s)",
+    )
+    mining.add_argument(
+        "--most-mb", type=float, metavar="MB", default=MOST_MB, help="of stretches at most (%(default)s)"
+    )
+    mining.add_argument("--jobs", type=int, metavar="N", help="processes that listen; default: one a core")
+    mining.add_argument("--json", action="store_true", help="the summary, on stdout")
 
 
 def _describe(report: dict[str, Any]) -> str:
@@ -124,10 +187,35 @@ def _voices(options: argparse.Namespace) -> None:
     )
 
 
+def _mine(options: argparse.Namespace) -> None:
+    if options.jobs is not None and options.jobs < 1:
+        raise InputError(f"--jobs {options.jobs}: must be at least 1")
+    plan = Plan(
+        options.model,
+        tuple(options.sound),
+        options.near,
+        options.smoothing,
+        options.split,
+        tuple(options.mask),
+        options.second_opinion,
+        options.most,
+        options.most_mb,
+    )
+    summary = mine(plan, options.out, options.jobs)
+    if options.json:
+        print(json.dumps(summary, ensure_ascii=False))
+    print(
+        f"{options.out}: {summary['kept']} stretches of {summary['hours']:.2f} hours "
+        f"({summary['found']} found, {summary['masked']} masked); "
+        f"next: kws-train RECIPE --hard {options.out} ...",
+        file=sys.stderr,
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; raises InputError for bad input."""
     options = _parser().parse_args(argv)
-    {"check": _check, "download": _download, "voices": _voices}[options.command](options)
+    {"check": _check, "download": _download, "voices": _voices, "mine": _mine}[options.command](options)
     return 0
 
 
