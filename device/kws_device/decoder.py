@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from numpy.typing import NDArray
 from .events import Decision, Event
 from .manifest import KEYWORD_HEAD, SCENE_HEAD, DecoderConfig, Head, Manifest
 from .rings import Ring
+
+_NONE: Mapping[str, float] = MappingProxyType({})
 
 
 class Decoder:
@@ -19,6 +23,9 @@ class Decoder:
     exceeds its threshold. It is not reported again before that score has fallen to the threshold
     and the refractory time has passed since the fall. A word beside a chainsaw may have to be surer
     than one in silence: thresholds may depend on the scene that leads at that moment.
+
+    Where the model has a verifier, a keyword is reported when the verifier's score exceeds the threshold, of
+    several the one that exceeds it most; it counts as fallen when it is no candidate any more.
     """
 
     def __init__(self, manifest: Manifest) -> None:
@@ -28,6 +35,8 @@ class Decoder:
         labels = manifest.labels
         self._scenes = labels.get(SCENE_HEAD, ())
         self._keywords = [(word, labels[KEYWORD_HEAD].index(word)) for word in config.thresholds]
+        self._verifies = manifest.verifier is not None
+        self._falls_at = manifest.verifier.candidate_thresholds if manifest.verifier else {}
         self._everywhere = config.thresholds
         self._in_scene: dict[str | None, dict[str, float]] = {
             scene: {**config.thresholds, **thresholds}
@@ -47,12 +56,25 @@ class Decoder:
         self._fell = dict.fromkeys(self._manifest.decoder.thresholds, -self._refractory)
         """The decision at which the score of a reported keyword last fell to its threshold."""
 
-    def decide(self, scores: dict[str, NDArray[np.float32]], end_s: float) -> Decision:
-        """Take the scores of the window that ends at `end_s` seconds of audio."""
-        smoothed = {name: smoother.take(scores[name]) for name, smoother in self._smoothers.items()}
-        return self.decide_smoothed(smoothed, end_s)
+    def decide(
+        self,
+        scores: dict[str, NDArray[np.float32]],
+        end_s: float,
+        look: Callable[[NDArray[np.float64]], Mapping[str, float]] | None = None,
+    ) -> Decision:
+        """Take the scores of the window that ends at `end_s` seconds of audio.
 
-    def decide_smoothed(self, smoothed: dict[str, NDArray[np.float64]], end_s: float) -> Decision:
+        Args:
+            scores: of the first network, by head, shape (labels,).
+            end_s: of the window.
+            look: of the verifier (`Verifier.look`); None where the model has none.
+        """
+        smoothed = {name: smoother.take(scores[name]) for name, smoother in self._smoothers.items()}
+        return self.decide_smoothed(smoothed, end_s, look(smoothed[KEYWORD_HEAD]) if look else {})
+
+    def decide_smoothed(
+        self, smoothed: dict[str, NDArray[np.float64]], end_s: float, verified: Mapping[str, float] = _NONE
+    ) -> Decision:
         """The same for the scores of a `Decision`: what other thresholds would have made of them."""
         self._decision += 1
         scene, likeliest = None, -1
@@ -61,32 +83,57 @@ class Decoder:
             scene = self._scenes[likeliest]
         event = None
         if KEYWORD_HEAD in smoothed:
-            reported = self._report(smoothed[KEYWORD_HEAD], self._in_scene.get(scene, self._everywhere))
+            thresholds = self._in_scene.get(scene, self._everywhere)
+            if self._verifies:
+                reported = self._confirm(smoothed[KEYWORD_HEAD], verified, thresholds)
+            else:
+                reported = self._report(smoothed[KEYWORD_HEAD], thresholds)
             if reported is not None:
-                keyword, index = reported
-                score = round(float(smoothed[KEYWORD_HEAD][index]), 4)
+                keyword, score = reported
                 scene_score = None if scene is None else round(float(smoothed[SCENE_HEAD][likeliest]), 4)
                 start_s = round(end_s - self._manifest.front_end.clip_ms / 1000, 3)
-                event = Event(keyword, score, start_s, end_s, scene, scene_score)
-        return Decision(end_s, smoothed, event)
+                event = Event(keyword, round(score, 4), start_s, end_s, scene, scene_score, self._verifies)
+        return Decision(end_s, smoothed, event, verified)
 
-    def _report(self, smoothed: NDArray[np.float64], thresholds: dict[str, float]) -> tuple[str, int] | None:
+    def _report(
+        self, smoothed: NDArray[np.float64], thresholds: dict[str, float]
+    ) -> tuple[str, float] | None:
         leader = int(smoothed.argmax())
         scores = smoothed.tolist()
         reported = None
         for keyword, index in self._keywords:
             if scores[index] <= thresholds[keyword]:
-                if keyword in self._held:
-                    self._held.remove(keyword)
-                    self._fell[keyword] = self._decision
-            elif (
-                index == leader
-                and keyword not in self._held
-                and self._decision - self._fell[keyword] >= self._refractory
-            ):
+                self._fall(keyword)
+            elif index == leader and self._may_report(keyword):
                 self._held.add(keyword)
-                reported = keyword, index
+                reported = keyword, scores[index]
         return reported
+
+    def _confirm(
+        self, smoothed: NDArray[np.float64], verified: Mapping[str, float], thresholds: dict[str, float]
+    ) -> tuple[str, float] | None:
+        for keyword, index in self._keywords:
+            if smoothed[index] <= self._falls_at[keyword]:
+                self._fall(keyword)
+        confirmed = [
+            (score - thresholds[keyword], keyword)
+            for keyword, score in verified.items()
+            if score > thresholds[keyword] and self._may_report(keyword)
+        ]
+        if not confirmed:
+            return None
+        _, keyword = max(confirmed)
+        self._held.add(keyword)
+        return keyword, verified[keyword]
+
+    def _fall(self, keyword: str) -> None:
+        """The score of a keyword is no longer over what holds it."""
+        if keyword in self._held:
+            self._held.remove(keyword)
+            self._fell[keyword] = self._decision
+
+    def _may_report(self, keyword: str) -> bool:
+        return keyword not in self._held and self._decision - self._fell[keyword] >= self._refractory
 
 
 class _Smoother:

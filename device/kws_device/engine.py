@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .containers import ONNX, TFLITE
+from .containers import ONNX, TFLITE, kind
 from .errors import InputError
+from .manifest import VERIFIER_OUTPUT
 from .model_file import ModelFile
 from .quiet import quiet_libraries
 from .tensors import Output, Quantiser, softmax_of
@@ -35,17 +38,65 @@ class Engine(Protocol):
         return self.run(self.prepare(window))
 
 
+@dataclass(frozen=True)
+class Network:
+    """One of a model file's networks, and what its tensors must be."""
+
+    path: Path
+    """Of the file, for errors."""
+    content: bytes
+    frames: int
+    mels: int
+    labels: dict[str, int]
+    """Number of labels by output."""
+    softmax: dict[str, bool]
+    """By output: whether it gives logits, whose softmax are the scores."""
+
+    @property
+    def kind(self) -> str:
+        """containers.TFLITE or containers.ONNX."""
+        return kind(self.content) or TFLITE
+
+
+def first_network(file: ModelFile) -> Network:
+    """The network that looks at every window."""
+    front_end, heads = file.manifest.front_end, file.manifest.heads
+    return Network(
+        file.path,
+        file.model,
+        front_end.frames,
+        front_end.mels,
+        {head.name: len(head.labels) for head in heads},
+        {head.name: head.softmax for head in heads},
+    )
+
+
+def second_network(file: ModelFile) -> Network | None:
+    """The network that looks at candidates; None where the model has no verifier."""
+    config, front_end = file.manifest.verifier, file.manifest.front_end
+    if config is None or file.verifier is None:
+        return None
+    return Network(
+        file.path,
+        file.verifier,
+        config.frames(front_end),
+        front_end.mels,
+        {VERIFIER_OUTPUT: len(config.labels)},
+        {VERIFIER_OUTPUT: config.softmax},
+    )
+
+
 class TfliteEngine(Engine):
     """TFLite models, int8 or float, through ai-edge-litert or its predecessor tflite-runtime.
 
     Heads are found by the name of the model's output, never by position: converters permute them.
     """
 
-    def __init__(self, file: ModelFile, interpreter: Callable[..., Any], threads: int = 1) -> None:
+    def __init__(self, network: Network, interpreter: Callable[..., Any], threads: int = 1) -> None:
         """Load the model and hold its tensors against its manifest.
 
         Args:
-            file: a .tflite.
+            network: of a .tflite.
             interpreter: the library's class of that name.
             threads: to compute with.
 
@@ -54,7 +105,7 @@ class TfliteEngine(Engine):
         """
         try:
             with quiet_libraries():
-                model = interpreter(model_content=file.model, num_threads=threads)
+                model = interpreter(model_content=network.content, num_threads=threads)
                 model.allocate_tensors()
             runner = model.get_signature_runner()
             (input_,) = runner.get_input_details().values()
@@ -62,13 +113,14 @@ class TfliteEngine(Engine):
             # The runner keeps views of the tensors, and those forbid invoke().
             del runner
         except (ValueError, RuntimeError) as error:
-            raise InputError(f"{file.path}: the model cannot be loaded ({error}); export it again") from error
+            raise InputError(
+                f"{network.path}: the model cannot be loaded ({error}); export it again"
+            ) from error
         found = {name: tuple(map(int, detail["shape"])) for name, detail in outputs.items()}
-        _check_tensors(file, tuple(map(int, input_["shape"])), found)
+        _check_tensors(network, tuple(map(int, input_["shape"])), found)
         self._interpreter = model
         self._input = Quantiser(input_)
-        softmax = {head.name: head.softmax for head in file.manifest.heads}
-        self._outputs = {name: Output(detail, softmax[name]) for name, detail in outputs.items()}
+        self._outputs = {name: Output(detail, network.softmax[name]) for name, detail in outputs.items()}
 
     def prepare(self, frames: NDArray[np.float32]) -> NDArray[Any]:
         """See Engine."""
@@ -87,11 +139,11 @@ class TfliteEngine(Engine):
 class OnnxEngine(Engine):
     """ONNX models, float or quantised (QDQ), through ONNX Runtime; real numbers in and out."""
 
-    def __init__(self, file: ModelFile, runtime: Any, threads: int = 1) -> None:
+    def __init__(self, network: Network, runtime: Any, threads: int = 1) -> None:
         """Load the model and hold its tensors against its manifest.
 
         Args:
-            file: an .onnx.
+            network: of an .onnx.
             runtime: the module onnxruntime.
             threads: to compute with.
 
@@ -103,17 +155,17 @@ class OnnxEngine(Engine):
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors; its warnings are about machines it was not built for
         try:
-            session = runtime.InferenceSession(file.model, options, providers=["CPUExecutionProvider"])
+            session = runtime.InferenceSession(network.content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own kinds, without a common parent
             reason = str(error).splitlines()[0]
             raise InputError(
-                f"{file.path}: the model cannot be loaded ({reason}); export it again"
+                f"{network.path}: the model cannot be loaded ({reason}); export it again"
             ) from error
         inputs = [tuple(tensor.shape) for tensor in session.get_inputs()]
         found = {tensor.name: tuple(tensor.shape) for tensor in session.get_outputs()}
-        _check_tensors(file, inputs[0] if len(inputs) == 1 else (), found)
+        _check_tensors(network, inputs[0] if len(inputs) == 1 else (), found)
         self._session = session
-        self._heads = [(head.name, head.softmax) for head in file.manifest.heads]
+        self._heads = list(network.softmax.items())
         self._names = [name for name, _ in self._heads]
         self._input: str = session.get_inputs()[0].name
 
@@ -130,25 +182,25 @@ class OnnxEngine(Engine):
         }
 
 
-def _litert(file: ModelFile, threads: int) -> Engine:
+def _litert(network: Network, threads: int) -> Engine:
     from ai_edge_litert.interpreter import Interpreter
 
-    return TfliteEngine(file, Interpreter, threads)
+    return TfliteEngine(network, Interpreter, threads)
 
 
-def _tflite_runtime(file: ModelFile, threads: int) -> Engine:
+def _tflite_runtime(network: Network, threads: int) -> Engine:
     from tflite_runtime.interpreter import Interpreter
 
-    return TfliteEngine(file, Interpreter, threads)
+    return TfliteEngine(network, Interpreter, threads)
 
 
-def _onnxruntime(file: ModelFile, threads: int) -> Engine:
+def _onnxruntime(network: Network, threads: int) -> Engine:
     import onnxruntime
 
-    return OnnxEngine(file, onnxruntime, threads)
+    return OnnxEngine(network, onnxruntime, threads)
 
 
-ENGINES: dict[str, dict[str, Callable[[ModelFile, int], Engine]]] = {
+ENGINES: dict[str, dict[str, Callable[[Network, int], Engine]]] = {
     TFLITE: {"ai-edge-litert": _litert, "tflite-runtime": _tflite_runtime},
     ONNX: {"onnxruntime": _onnxruntime},
 }
@@ -173,7 +225,7 @@ def _is_installed(package: str) -> bool:
 
 
 def load_engine(file: ModelFile, name: str | None = None, threads: int = 1) -> Engine:
-    """The engine for a model.
+    """The engine of a model's first network.
 
     Args:
         file: the model.
@@ -183,25 +235,34 @@ def load_engine(file: ModelFile, name: str | None = None, threads: int = 1) -> E
     Raises:
         InputError: no such engine, none installed, or a model that it cannot load.
     """
-    known = ENGINES[file.kind or TFLITE]
+    return _load(first_network(file), name, threads)
+
+
+def load_verifier(file: ModelFile, name: str | None = None, threads: int = 1) -> Engine | None:
+    """The engine of a model's verifier, None where it has none. Arguments and errors as `load_engine`."""
+    network = second_network(file)
+    return None if network is None else _load(network, name, threads)
+
+
+def _load(network: Network, name: str | None, threads: int) -> Engine:
+    known = ENGINES[network.kind]
     if name is not None and name not in known:
-        raise InputError(f"--engine {name}: does not run {file.path.name}; {' or '.join(known)} does")
+        raise InputError(f"--engine {name}: does not run {network.path.name}; {' or '.join(known)} does")
     for package in known if name is None else [name]:
         try:
-            return known[package](file, threads)
+            return known[package](network, threads)
         except ImportError:
             continue
     wanted = name or next(iter(known))
-    raise InputError(f"{file.path}: no inference engine installed for it; run: pip install {wanted}")
+    raise InputError(f"{network.path}: no inference engine installed for it; run: pip install {wanted}")
 
 
-def _check_tensors(file: ModelFile, window: tuple[Any, ...], heads: dict[str, tuple[Any, ...]]) -> None:
-    """Raises InputError where the shapes of the input and of the heads are not the manifest's."""
-    manifest = file.manifest
-    wanted = {head.name: (1, len(head.labels)) for head in manifest.heads}
-    shape = (1, manifest.front_end.frames, manifest.front_end.mels)
-    if heads != wanted or window != shape:
+def _check_tensors(network: Network, window: tuple[Any, ...], outputs: dict[str, tuple[Any, ...]]) -> None:
+    """Raises InputError where the shapes of the input and of the outputs are not the manifest's."""
+    wanted = {name: (1, labels) for name, labels in network.labels.items()}
+    shape = (1, network.frames, network.mels)
+    if outputs != wanted or window != shape:
         raise InputError(
-            f"{file.path}: the manifest does not fit the model: tensors {window} -> {heads}, "
+            f"{network.path}: the manifest does not fit the model: tensors {window} -> {outputs}, "
             f"manifest {shape} -> {wanted}; export it again"
         )

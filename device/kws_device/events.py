@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ class Event:
 
     keyword: str
     score: float
-    """Smoothed, 0 to 1."""
+    """0 to 1: the smoothed score, or the verifier's where the model has one."""
     start_s: float
     """One clip before `end_s`."""
     end_s: float
@@ -22,6 +23,8 @@ class Event:
     scene: str | None
     """The likeliest scene at that moment; None where the model has no scene head."""
     scene_score: float | None
+    verified: bool = False
+    """Whether a verifier confirmed it."""
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,5 @@ class Decision:
     """Smoothed, by head, in the order of its labels."""
     event: Event | None
     """The keyword that this decision reports, if it does."""
+    verified: Mapping[str, float] = field(default_factory=dict)
+    """The verifier's score of each candidate on which it finished with this decision, by keyword."""

@@ -14,12 +14,16 @@ from .front_end import MelConfig, Normalisation
 from .strict import build, check_range, listed, plain
 from .untrusted_text import printable
 
-SCHEMA = 3
+SCHEMA = 4
+READABLE = (3, 4)
+"""Schemas that are read. 3 is 4 without `verifier`; such a file stays as it is when it is written again."""
 
 UNKNOWN = "_unknown_"
 SILENCE = "_silence_"
 KEYWORD_HEAD = "keyword"
 SCENE_HEAD = "scene"
+VERIFIER_OUTPUT = "verifier"
+"""The name of the verifier's only output."""
 
 _MOST_LABELS = 1000
 _LONGEST_NAME = 100
@@ -65,7 +69,7 @@ class DecoderConfig:
     refractory_s: float
     """A keyword is silent for so long after its score fell below the threshold."""
     thresholds: dict[str, float]
-    """The smoothed score that each keyword must exceed."""
+    """What the score of each keyword must exceed: the smoothed one, or the verifier's where there is one."""
     scene_thresholds: dict[str, dict[str, float]]
     """By scene, then by keyword: what it must exceed instead while that scene leads its head."""
     smoothing_s: dict[str, float]
@@ -85,6 +89,51 @@ class DecoderConfig:
         for table in (self.thresholds, *self.scene_thresholds.values()):
             for word, threshold in table.items():
                 check_range(f"the threshold of {word}", threshold, 0, 1)
+
+
+@dataclass(frozen=True)
+class VerifierConfig:
+    """When a second network is asked about a candidate of the first, and what its answer means."""
+
+    clip_ms: float
+    """How much sound it sees at once, through the model's front end; at least that of the first network."""
+    delay_ms: float
+    """From the decision that makes a candidate to the first look at it."""
+    looks: int
+    """So many consecutive decisions look at a candidate; their log-odds are averaged."""
+    labels: tuple[str, ...]
+    """In the order of its output's values; the keywords among them."""
+    softmax: bool
+    """Whether it gives logits, whose softmax are the scores; else it gives the scores."""
+    candidate_thresholds: dict[str, float]
+    """The smoothed score of the first network that makes each keyword a candidate."""
+    first_weight: float
+    """Of the first network's log-odds, beside the verifier's own, which have the weight 1."""
+    scale: float
+    """The score of an event is sigmoid(scale * log-odds + offset)."""
+    offset: float
+    sha256: str
+    """Of the verifier's bytes, in hexadecimal."""
+
+    def frames(self, front_end: MelConfig) -> int:
+        """Frames of the stretch that it sees."""
+        return front_end.frames_of(round(front_end.sample_rate_hz * self.clip_ms / 1000))
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts do not fit each other."""
+        check_range("clip_ms of the verifier", self.clip_ms, 1, 10_000)
+        check_range("delay_ms", self.delay_ms, 0, 2000)
+        check_range("looks", self.looks, 1, 10)
+        check_range("the number of labels of the verifier", len(self.labels), 2, _MOST_LABELS)
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("the labels of the verifier are not distinct")
+        for label in self.labels:
+            _check_name("a label", label)
+        for word, threshold in self.candidate_thresholds.items():
+            check_range(f"the candidate threshold of {word}", threshold, 0, 1)
+        check_range("first_weight", self.first_weight, 0, 10)
+        check_range("scale", self.scale, 1e-3, 100)
+        check_range("offset", self.offset, -100, 100)
 
 
 @dataclass(frozen=True)
@@ -113,6 +162,8 @@ class Manifest:
     normalisation: Normalisation
     heads: tuple[Head, ...]
     decoder: DecoderConfig
+    verifier: VerifierConfig | None
+    """None: what the first network says is final."""
     sources: tuple[Source, ...]
     recipe: dict[str, Any]
     """The resolved recipe, its seed among it."""
@@ -145,6 +196,25 @@ class Manifest:
         for words in (*self.decoder.scene_thresholds.values(), self.decoder.smoothing_s):
             if unknown := set(words) - set(self.keywords):
                 raise ValueError(f"the decoder has {listed(unknown)}, which are no keywords of the model")
+        if self.verifier is not None:
+            self._check_verifier(self.verifier)
+
+    def _check_verifier(self, verifier: VerifierConfig) -> None:
+        """Raises ValueError where the verifier does not fit the first network."""
+        if self.schema < SCHEMA:
+            raise ValueError(f"a verifier needs schema {SCHEMA}")
+        if not self.keywords or not set(self.keywords) <= set(verifier.labels):
+            raise ValueError("the verifier must know every keyword of the model")
+        if set(verifier.candidate_thresholds) != set(self.keywords):
+            raise ValueError(f"candidate_thresholds must be those of {listed(self.keywords)}")
+        if not self.front_end.incremental:
+            raise ValueError("a verifier needs a front end without top_db whose frames are not centred")
+        hops = verifier.clip_ms / self.front_end.hop_ms
+        if verifier.clip_ms < self.front_end.clip_ms or abs(hops - round(hops)) > 1e-6:
+            raise ValueError("clip_ms of the verifier must be whole hops, at least those of the front end")
+        steps = verifier.delay_ms / self.decoder.decision_ms
+        if abs(steps - round(steps)) > 1e-6:
+            raise ValueError("delay_ms must be a whole number of decisions")
 
     def _decides_on_a_grid(self) -> bool:
         front_end = self.front_end
@@ -192,19 +262,27 @@ def parse(text: str | bytes, where: str) -> Manifest:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: the manifest is not JSON ({error}); export the model again") from error
     schema = data.get("schema") if isinstance(data, dict) else None
-    if schema != SCHEMA:
+    if type(schema) is not int or schema not in READABLE:
         raise InputError(
+<<<<<<< HEAD
             f"{where}: manifest schema {reprlib.repr(schema)} is not {SCHEMA}, the one known here; "
+=======
+            f"{where}: manifest schema {schema!r} is none of {', '.join(map(str, READABLE))}, known here; "
             "install the kws-device version that belongs to the model, or export the model again"
         )
+    if schema < SCHEMA:
+        if "verifier" in data:
+            raise InputError(f"{where}: manifest schema {schema} has no verifier; export the model again")
+        data["verifier"] = None
     return build(Manifest, data, f"{where}: manifest")
 
 
 def to_json(manifest: Manifest) -> str:
     """The canonical JSON: sorted keys, no spaces, so that equal manifests are equal bytes."""
-    return json.dumps(
-        plain(manifest), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    fields = plain(manifest)
+    if manifest.schema < SCHEMA:
+        del fields["verifier"]
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def content_hash(model: bytes, manifest: Manifest) -> str:
@@ -231,12 +309,20 @@ def describe(manifest: Manifest) -> str:
             f"  in {scene:<8} " + ", ".join(f"{word} {p:g}" for word, p in table.items())
             for scene, table in decoder.scene_thresholds.items()
         ),
+        *_describe_verifier(manifest.verifier),
         "tuned to    " + ("nothing yet" if tuned is None else f"{tuned:g} false accepts an hour"),
         *(f"trained on  {source.name} ({source.licence})" for source in manifest.sources),
         *(f"measured    {where}: {values}" for where, values in _tables(manifest.metrics)),
         "made with   " + ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
     ]
     return "\n".join(map(printable, lines))
+
+
+def _describe_verifier(verifier: VerifierConfig | None) -> Iterator[str]:
+    if verifier is not None:
+        yield f"verifier    sees {verifier.clip_ms / 1000:g} s, {verifier.delay_ms:g} ms after a candidate"
+        words = ", ".join(f"{word} {p:g}" for word, p in verifier.candidate_thresholds.items())
+        yield f"candidates  {words}"
 
 
 def _tables(data: dict[str, Any], where: str = "") -> Iterator[tuple[str, str]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -23,6 +24,8 @@ class ModelFile:
     model: bytes
     """Without the manifest."""
     manifest: Manifest
+    verifier: bytes | None = None
+    """The second network; None where the manifest has none."""
 
     @property
     def kind(self) -> str | None:
@@ -67,7 +70,7 @@ def read(path: Path) -> ModelFile:
         what = "empty" if not content else "neither a TFLite nor an ONNX model"
         raise InputError(f"{path}: {what}; name a file that kws-export wrote")
     try:
-        model, text = containers.split(content)
+        model, text, verifier = containers.split(content)
     except ValueError as error:
         raise InputError(
             f"{path}: a model without a manifest, or cut short ({error}); "
@@ -76,15 +79,33 @@ def read(path: Path) -> ModelFile:
     manifest = parse(text, str(path))
     if content_hash(model, manifest) != manifest.hash:
         raise InputError(f"{path}: its content does not match its hash; copy or export it again")
-    return ModelFile(path, model, manifest)
+    # The manifest, whose hash was checked, binds the verifier by a hash of its own.
+    if _sha256(verifier) != (manifest.verifier.sha256 if manifest.verifier else None):
+        raise InputError(f"{path}: its verifier is not the one of its manifest; copy or export it again")
+    return ModelFile(path, model, manifest, verifier)
 
 
-def write(path: Path, model: bytes, manifest: Manifest) -> ModelFile:
-    """Write model and manifest as one file, sealed with their hash; equal input gives equal bytes.
+def write(path: Path, model: bytes, manifest: Manifest, verifier: bytes | None = None) -> ModelFile:
+    """Write networks and manifest as one file, sealed with their hash; equal input gives equal bytes.
+
+    Args:
+        path: of the file.
+        model: the first network.
+        manifest: whose hashes are set here.
+        verifier: the second network, where the manifest has one.
 
     Raises:
         InputError: the folder cannot be written.
+        ValueError: the manifest has a verifier and none is given, or the reverse.
     """
+    if (verifier is None) != (manifest.verifier is None):
+        raise ValueError("the manifest and the verifier must come together")
+    if verifier is not None and manifest.verifier is not None:
+        manifest = replace(manifest, verifier=replace(manifest.verifier, sha256=str(_sha256(verifier))))
     manifest = sealed(model, manifest)
-    atomic.write_bytes(path, containers.join(model, to_json(manifest).encode()))
-    return ModelFile(path, model, manifest)
+    atomic.write_bytes(path, containers.join(model, to_json(manifest).encode(), verifier))
+    return ModelFile(path, model, manifest, verifier)
+
+
+def _sha256(network: bytes | None) -> str | None:
+    return None if network is None else hashlib.sha256(network).hexdigest()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import model_file
 from .decoder import Decoder
-from .engine import Engine, kinds, load_engine
+from .engine import Engine, kinds, load_engine, load_verifier
 from .errors import InputError
 from .events import Decision, Event
 from .front_end import Workspace, log_mel
@@ -21,17 +21,33 @@ from .manifest import KEYWORD_HEAD, Manifest
 from .rings import Ring
 from .silence import SilenceGate
 from .sources import AudioSource
+from .verifier import Verifier
 
 
 class Spotter:
     """Hears keywords. Feed it sound in blocks of any size, or let it listen to a source."""
 
-    def __init__(self, manifest: Manifest, engine: Engine, skip_silence: bool = False) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        engine: Engine,
+        skip_silence: bool = False,
+        verifier: Engine | None = None,
+    ) -> None:
         """Everything about sound and decisions comes from the manifest.
 
-        With `skip_silence` the engine is asked about once a second while nothing stands out from a
-        quiet room (SilenceGate); its last scores count in between.
+        Args:
+            manifest: of the model.
+            engine: of its first network.
+            skip_silence: whether the engine is asked only about once a second while nothing stands out from
+                a quiet room (SilenceGate); its last scores count in between.
+            verifier: the engine of the second network, where the model has one.
+
+        Raises:
+            ValueError: a verifier without one in the manifest, or the reverse.
         """
+        if (verifier is None) != (manifest.verifier is None):
+            raise ValueError(f"{manifest.name}: engine and manifest must both have a verifier, or neither")
         config = manifest.front_end
         self.manifest = manifest
         self._engine = engine
@@ -43,7 +59,10 @@ class Spotter:
         self._newest = slice(first, first + config.span_samples(new_frames))
         self._workspace = Workspace(config, new_frames)
         self._incremental = config.incremental
-        self._samples = Ring(config.clip_samples)
+        self._verifier = None if verifier is None else Verifier(manifest, verifier)
+        self._clip_samples = config.clip_samples
+        seen_ms = manifest.verifier.clip_ms if manifest.verifier else config.clip_ms
+        self._samples = Ring(round(self._rate_hz * seen_ms / 1000))
         silence = self._prepared(np.full((1, config.mels), config.floor_db, dtype=np.float32))
         self._frames = Ring(config.frames, (config.mels,), silence.dtype, fill=silence)
         self._gate: SilenceGate | None = None
@@ -88,13 +107,20 @@ class Spotter:
                 for scene, table in manifest.decoder.scene_thresholds.items()
             },
         )
-        return cls(replace(manifest, decoder=decoder), load_engine(file, engine), skip_silence)
+        return cls(
+            replace(manifest, decoder=decoder),
+            load_engine(file, engine),
+            skip_silence,
+            load_verifier(file, engine),
+        )
 
     def reset(self, start_s: float = 0.0) -> None:
         """Forget all sound: afterwards the spotter equals a new one whose time begins at `start_s`."""
         self._samples.reset()
         self._frames.reset()
         self._decoder.reset()
+        if self._verifier is not None:
+            self._verifier.reset()
         if self._gate is not None:
             self._gate.reset()
         self._filled = 0
@@ -122,15 +148,18 @@ class Spotter:
         # In whole steps, so that times do not drift in a year.
         elapsed_s = self._decisions * self._step / self._rate_hz
         end_s = round(self._start_s + elapsed_s, 3)
-        return self._decoder.decide(scores, end_s)
+        return self._decoder.decide(scores, end_s, self._verifier.look if self._verifier else None)
 
     def _scores(self) -> dict[str, NDArray[np.float32]]:
         config = self.manifest.front_end
         if not self._incremental:
-            return self._engine.run(self._prepared(log_mel(self._samples.read(), config)))
-        mels = log_mel(self._samples.read()[self._newest], config, self._workspace)
+            return self._engine.run(self._prepared(log_mel(self.clip(), config)))
+        mels = log_mel(self.clip()[self._newest], config, self._workspace)
         silent = self._gate is not None and self._gate.is_silent(mels, dbfs(rms(self.clip()[-self._step :])))
-        self._frames.write(self._prepared(mels))
+        normalised = self.manifest.normalisation.apply(mels, out=mels)
+        if self._verifier is not None:
+            self._verifier.hear(normalised)
+        self._frames.write(self._engine.prepare(normalised))
         if not silent:
             self._last = self._engine.run(self._frames.read())
             if self._gate is not None:
@@ -146,6 +175,10 @@ class Spotter:
 
     def clip(self) -> NDArray[np.float32]:
         """The newest sound, at a decision its window; shape (clip samples,), a view until more is fed."""
+        return self._samples.read()[-self._clip_samples :]
+
+    def stretch(self) -> NDArray[np.float32]:
+        """The newest sound, as much as the model sees at once, its verifier too; a view until more is fed."""
         return self._samples.read()
 
     def decisions(self, source: AudioSource) -> Iterator[Decision]:

@@ -43,7 +43,7 @@ def test_what_is_joined_is_split_again(model, manifest):
     assert joined == containers.join(model, manifest)
     assert joined.startswith(model)
     assert containers.kind(joined) == containers.kind(model)
-    assert containers.split(joined) == (model, manifest)
+    assert containers.split(joined) == (model, manifest, None)
 
 
 @given(graph=st.binary(max_size=40_000), version=st.integers(0, 2**63), cut=st.floats(0, 1))
@@ -64,10 +64,10 @@ def test_a_model_alone_has_no_manifest(model):
 def test_any_bytes_are_split_or_refused(content):
     for damaged in (content, b"\x08" + content, TFLITE[:8] + content):
         try:
-            model, manifest = containers.split(damaged)
+            model, manifest, verifier = containers.split(damaged)
         except ValueError:
             continue
-        assert containers.split(containers.join(model, manifest)) == (model, manifest)
+        assert containers.split(containers.join(model, manifest, verifier)) == (model, manifest, verifier)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, no model", b"PK\3\4" + bytes(40)])

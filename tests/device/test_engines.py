@@ -162,7 +162,7 @@ def test_one_thread_unless_more_are_asked_for(shipped):
 
     for threads in ((), (3,)):
         with pytest.raises(Exception, match="seen enough"):
-            engine.TfliteEngine(model_file.read(shipped), Interpreter, *threads)
+            engine.TfliteEngine(engine.first_network(model_file.read(shipped)), Interpreter, *threads)
     assert asked == [1, 3]
 
 

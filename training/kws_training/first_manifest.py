@@ -55,6 +55,7 @@ def first_manifest(
             },
             false_accepts_per_hour=None,
         ),
+        verifier=None,
         sources=tuple(Source(name, licence) for name, licence in provenance(folders, recipe)),
         recipe=plain(recipe),
         metrics={},

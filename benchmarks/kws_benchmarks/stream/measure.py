@@ -141,7 +141,7 @@ def _played(segments: Iterable[Segment], room: Room, sample_rate_hz: int) -> Ite
 def _write(path: Path, thresholds: dict[str, float], false_accepts_per_hour: float) -> Manifest:
     file = model_file.read(path)
     manifest = tuned(file.manifest, thresholds, false_accepts_per_hour)
-    return model_file.write(path, file.model, manifest).manifest
+    return model_file.write(path, file.model, manifest, file.verifier).manifest
 
 
 def _conditions(plan: Plan, bed: Background, room: Room | None) -> dict[str, Any]:

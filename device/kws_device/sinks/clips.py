@@ -74,7 +74,7 @@ class Clips(Sink):
         if event is None:
             return
         now = self._clock()
-        samples = spotter.clip().copy()  # a view, and the sound goes on
+        samples = spotter.stretch().copy()  # a view, and the sound goes on
         rate = spotter.manifest.front_end.sample_rate_hz
         self._background.submit(lambda: self._write(now, event, samples, rate))
 
