@@ -223,6 +223,10 @@ class Manifest:
         steps = self.decoder.decision_ms / unit_ms
         return 1 <= round(steps) <= most and abs(steps - round(steps)) < 1e-6
 
+    def without_verifier(self) -> Manifest:
+        """The manifest of the first network alone, for those who measure or train it."""
+        return replace(self, verifier=None)
+
     def head(self, name: str) -> Head | None:
         """The head of that name, or None."""
         return next((head for head in self.heads if head.name == name), None)
@@ -264,10 +268,8 @@ def parse(text: str | bytes, where: str) -> Manifest:
     schema = data.get("schema") if isinstance(data, dict) else None
     if type(schema) is not int or schema not in READABLE:
         raise InputError(
-<<<<<<< HEAD
-            f"{where}: manifest schema {reprlib.repr(schema)} is not {SCHEMA}, the one known here; "
-=======
-            f"{where}: manifest schema {schema!r} is none of {', '.join(map(str, READABLE))}, known here; "
+            f"{where}: manifest schema {reprlib.repr(schema)} is none of those known here, "
+            f"{', '.join(map(str, READABLE))}; "
             "install the kws-device version that belongs to the model, or export the model again"
         )
     if schema < SCHEMA:

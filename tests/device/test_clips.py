@@ -48,7 +48,7 @@ def unheard():
 def fire(clips, keyword="yes", sound=None, score=0.9712):
     event = Event(keyword, score, 1.0, 2.0, None, None)
     samples = np.zeros(RATE, dtype=np.float32) if sound is None else sound
-    clips.decided(Decision(2.0, {}, event), SimpleNamespace(clip=lambda: samples, manifest=MANIFEST), None)
+    clips.decided(Decision(2.0, {}, event), SimpleNamespace(stretch=lambda: samples, manifest=MANIFEST), None)
 
 
 def names(folder):

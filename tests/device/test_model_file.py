@@ -100,7 +100,7 @@ def test_a_damaged_model_is_refused_by_name(change, words, shipped, tmp_path, co
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"schema": 1}, "schema 1 is none of 3, 4"),
+        ({"schema": 1}, "schema 1 is none of those known here, 3, 4"),
         ({"schema": None}, "schema None"),
         ({"surprise": 1}, "unknown surprise"),
         ({"name": 7}, "name: must be str"),
