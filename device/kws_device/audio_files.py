@@ -1,10 +1,12 @@
-"""Reading sound files: any format that libsndfile knows, any rate, any number of channels."""
+"""Reading sound files: any format that libsndfile knows, any usual rate, any usual number of channels."""
 
 from __future__ import annotations
 
-import struct
+import functools
+import logging
+import math
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,57 +14,60 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from . import riff
 from .errors import InputError
 from .quiet import quiet_libraries
+from .sound_container import inspect
+from .untrusted_text import printable
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
-_MP3 = ".mp3"
+
+_LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 4_000, 768_000
+"""From less than a telephone's to the highest that converters are sold with."""
+_MOST_CHANNELS = 64
+_LARGEST_SAMPLE = 2.0**31
+"""Integers that were stored as floating point without scaling do not exceed it."""
 _BLOCK_S = 1.0
-_OGG_TAIL = 1 << 17  # two of the largest possible pages
+_LARGEST_BLOCK = 1 << 20
+"""Samples of all channels: a second of the highest rate, or of twenty channels at 48 kHz."""
+_LOG = logging.getLogger(__name__)
 
 
 def blocks(path: Path, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
-    """The file's sound in blocks of about a second: mono (mean of the channels), resampled.
+    """The file's sound in blocks of at most about a second: mono (mean of the channels), resampled.
+
+    A wav file whose sizes were never written, since its recorder died, is read to its end. A warning tells
+    so, once for each file.
 
     Yields:
         float32, shape (n,), full scale is 1.0.
 
     Raises:
-        InputError: missing, empty, not audio, truncated, or with samples that are not finite.
+        InputError: missing, empty, not audio, truncated, a rate outside 4 to 768 kHz, more than 64 channels,
+            or a sample that is not finite or beyond 2**31.
     """
-    try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path}: empty; record or copy it again")
-        if path.is_dir():
-            raise InputError(f"{path}: a folder; name a sound file")
-        if _is_cut(path):
-            raise InputError(f"{path}: truncated; copy or record it again")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); name a sound file") from error
-    try:
-        file = _Forward(path)
-    except soundfile.LibsndfileError as error:
-        known = "wav, flac, ogg, opus or mp3"
-        raise InputError(f"{path}: not audio that can be read ({error}); use {known}") from error
-    # libmpg123 tells standard error about frames that it plays nevertheless.
-    quiet = quiet_libraries if path.suffix.lower() == _MP3 else nullcontext
-    with file:
-        rate = file.samplerate
+    with _opened(path) as (file, samples):
+        rate, channels = file.samplerate, file.channels
+        most = min(round(rate * _BLOCK_S), _LARGEST_BLOCK // channels)
         resampler = soxr.ResampleStream(rate, sample_rate_hz, 1) if rate != sample_rate_hz else None
-        left = file.frames
+        left = samples
         while left > 0:
             try:
-                with quiet():
-                    block = file.read(min(left, round(rate * _BLOCK_S)), dtype="float32", always_2d=True)
+                with _quiet(path):
+                    block = file.read(min(left, most), dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
-                raise InputError(f"{path}: damaged ({error}); copy or record it again") from error
+                raise InputError(f"{path}: damaged ({_reason(error)}); copy or record it again") from error
             left -= len(block)
             if len(block) == 0:
                 raise InputError(f"{path}: truncated, {left} samples are missing; copy or record it again")
-            if not np.isfinite(block).all():
-                raise InputError(f"{path}: has a sample that is not a finite number; record it again")
-            mono = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
+            _check_samples(path, block)
+            mono = block.mean(axis=1, dtype=np.float32) if channels > 1 else block[:, 0]
             yield mono if resampler is None else resampler.resample_chunk(mono, last=left <= 0)
+
+
+def read(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
+    """The whole file: float32, shape (n,), mono, resampled. Raises InputError as `blocks`."""
+    return np.concatenate([np.zeros(0, dtype=np.float32), *blocks(path, sample_rate_hz)])
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]
@@ -77,36 +82,69 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-def read(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
-    """The whole file: float32, shape (n,), mono, resampled. Raises InputError as `blocks`."""
-    return np.concatenate([np.zeros(0, dtype=np.float32), *blocks(path, sample_rate_hz)])
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[_Forward, int]]:
+    """The open file and the number of its samples in each channel. Raises InputError as `blocks`."""
+    container = inspect(path)
+    wav, frames = container.wav, container.mp3
+    missing_at = wav.missing_at if wav else None
+    with nullcontext(path) if missing_at is None else riff.Repaired(path, missing_at) as source:
+        try:
+            with _quiet(path):
+                file = _Forward(source)
+        except soundfile.LibsndfileError as error:
+            raise InputError(_unreadable(path, error)) from error
+        with file:
+            if not _LOWEST_RATE_HZ <= file.samplerate <= _HIGHEST_RATE_HZ:
+                raise InputError(
+                    f"{path}: a rate of {file.samplerate} Hz; must lie between "
+                    f"{_LOWEST_RATE_HZ} and {_HIGHEST_RATE_HZ} Hz, resample or record it again"
+                )
+            if file.channels > _MOST_CHANNELS:
+                raise InputError(
+                    f"{path}: {file.channels} channels; at most {_MOST_CHANNELS} are read, leave some out"
+                )
+            if wav and wav.is_unfinished:
+                _warn_unfinished(path)
+            # Where no frame counts the others, libsndfile estimates the length of an MP3, mostly too long.
+            yield file, min(file.frames, frames.samples) if frames else file.frames
 
 
-def _is_cut(path: Path) -> bool:
-    """Whether the container says that it goes on after the end of the file.
-
-    libsndfile plays such files to where they end and says nothing. flac is left to the decoder,
-    which knows how many samples must come.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-            # Programs that write to a pipe cannot know the size and leave one of these.
-            declared = struct.unpack("<I", head[4:8])[0]
-            return declared not in (0, 0xFFFFFFFF, 0x7FFFFFFF) and declared + 8 > size + 1
-        if head[:4] == b"OggS":
-            file.seek(max(0, size - _OGG_TAIL))
-            return not _ends_ogg(file.read())
-    return False
+def _quiet(path: Path) -> AbstractContextManager[None]:
+    """For calls of libsndfile: libmpg123 tells standard error about frames that it plays nevertheless."""
+    return quiet_libraries() if path.suffix.lower() == ".mp3" else nullcontext()
 
 
-def _ends_ogg(tail: bytes) -> bool:
-    """Whether the last page is marked as the stream's last and is all there (RFC 3533, section 6)."""
-    start = tail.rfind(b"OggS")
-    if start < 0 or len(tail) < start + 27:
-        return False
-    segments = tail[start + 26]
-    table = tail[start + 27 : start + 27 + segments]
-    whole = len(table) == segments and len(tail) >= start + 27 + segments + sum(table)
-    return bool(tail[start + 5] & 4) and whole
+def _check_samples(path: Path, block: NDArray[np.float32]) -> None:
+    peak = float(np.abs(block).max())
+    if not peak <= _LARGEST_SAMPLE:  # nor where it is no number
+        what = f"of {peak:.3g}, full scale is 1" if math.isfinite(peak) else "that is not a finite number"
+        raise InputError(f"{path}: has a sample {what}; record it again")
+
+
+@functools.lru_cache(maxsize=4096)
+def _warn_unfinished(path: Path) -> None:
+    """Once for each file."""
+    _LOG.warning(
+        "%s: its length was never written, did the recorder die? read to its end", printable(str(path))
+    )
+
+
+def _unreadable(path: Path, error: soundfile.LibsndfileError) -> str:
+    """Why libsndfile cannot read a file, and what to do about it."""
+    for suffix, is_known, first in (
+        (".mp3", "MP3" in soundfile.available_formats(), "1.1.0"),
+        (".opus", "OPUS" in soundfile.available_subtypes("OGG"), "1.0.29"),
+    ):
+        if path.suffix.lower() == suffix and not is_known:
+            version = soundfile.__libsndfile_version__
+            return (
+                f"{path}: libsndfile {version} does not read {suffix}; install {first} or newer "
+                "(pip install --upgrade soundfile), or convert the file to flac"
+            )
+    return f"{path}: not audio that can be read ({_reason(error)}); use wav, flac, ogg, opus or mp3"
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    """In libsndfile's words, without the path that it puts before them."""
+    return str(error.error_string).rstrip(".")

@@ -8,8 +8,10 @@ import struct
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from kws_device import audio_files
+from kws_device import audio_files, sound_container
 from kws_device.errors import InputError
 
 RATE = 16000
@@ -83,13 +85,86 @@ def test_a_truncated_file_is_refused_by_name(suffix, part, tmp_path):
         audio_files.read(path, RATE)
 
 
-def test_a_wav_that_was_written_to_a_pipe_is_read(tmp_path):
-    path = tmp_path / "piped.wav"
+NEVER_WRITTEN = 0
+WHOLE, BEFORE_THE_SOUND = "whole", "before the sound"
+
+
+def wav_with_sizes(path, riff_size, data_size, behind=b""):
+    """A wav of the tone whose header has these sizes, as it is where its writer never came back to it."""
     soundfile.write(path, tone(), RATE)
     content = bytearray(path.read_bytes())
-    content[4:8] = content[40:44] = struct.pack("<I", 0xFFFFFFFF)
-    path.write_bytes(content)
+    sizes = {WHOLE: (len(content) - 8, len(content) - 44), BEFORE_THE_SOUND: (36, 0)}
+    for at, size, true in ((4, riff_size, 0), (40, data_size, 1)):
+        content[at : at + 4] = struct.pack("<I", sizes[size][true] if size in sizes else size)
+    path.write_bytes(content + behind)
+    return path
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFFF24])
+def test_a_wav_that_was_written_to_a_pipe_is_read(size, tmp_path, caplog):
+    path = wav_with_sizes(tmp_path / "piped.wav", size, size - 36)
     assert len(audio_files.read(path, RATE)) == len(tone())
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("riff_size", "data_size"),
+    [
+        (NEVER_WRITTEN, NEVER_WRITTEN),
+        (BEFORE_THE_SOUND, NEVER_WRITTEN),
+        (WHOLE, NEVER_WRITTEN),
+        (0xFFFFFFFF, NEVER_WRITTEN),
+        (NEVER_WRITTEN, WHOLE),
+        (NEVER_WRITTEN, 0xFFFFFFFF),
+    ],
+)
+def test_what_a_recorder_that_died_left_is_read_to_its_end_and_told_once(
+    riff_size, data_size, tmp_path, caplog
+):
+    path = wav_with_sizes(tmp_path / "died.wav", riff_size, data_size)
+    soundfile.write(tmp_path / "whole.wav", tone(), RATE)
+    for _ in range(2):
+        assert np.array_equal(audio_files.read(path, RATE), audio_files.read(tmp_path / "whole.wav", RATE))
+    (told,) = caplog.messages
+    assert told.startswith(f"{path}: ")
+
+
+def test_a_recording_without_samples_stays_empty_whatever_stands_behind_it(tmp_path, caplog):
+    path = tmp_path / "empty.wav"
+    comment = b"LIST" + struct.pack("<I", 26) + b"INFOISFT\x0e\0\0\0Lavf58.76.100\0"
+    soundfile.write(path, np.zeros(0), RATE)
+    content = bytearray(path.read_bytes() + comment)
+    content[4:8] = struct.pack("<I", len(content) - 8)
+    path.write_bytes(content)
+    assert len(audio_files.read(path, RATE)) == 0
+    assert caplog.messages == []
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rate=st.integers(0, 2**32 - 1) | st.integers(3_900, 4_100) | st.integers(767_900, 768_100))
+def test_no_rate_in_a_header_is_taken_that_nobody_records_at(rate, tmp_path):
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, tone(seconds=0.1), RATE)
+    content = bytearray(path.read_bytes())
+    content[24:28] = struct.pack("<I", rate)
+    path.write_bytes(content)
+    if 4_000 <= rate <= 768_000:
+        samples = sum(map(len, audio_files.blocks(path, RATE)))
+        assert samples == pytest.approx(0.1 * RATE * RATE / rate, abs=3)
+    else:
+        with pytest.raises(InputError, match=r"tone\.wav: (a rate of|not audio)"):
+            audio_files.read(path, RATE)
+
+
+def test_channels_are_bounded_and_many_do_not_make_large_blocks(tmp_path):
+    many = tmp_path / "many.wav"
+    soundfile.write(many, np.stack([tone(48000, 3.0)] * 64, axis=1), 48000)
+    sizes = [len(block) for block in audio_files.blocks(many, 48000)]
+    assert sum(sizes) == 3 * 48000
+    assert max(sizes) * 64 <= 2**20
+    soundfile.write(tmp_path / "more.wav", np.zeros((10, 65)), 48000)
+    with pytest.raises(InputError, match=r"more\.wav: 65 channels; at most 64"):
+        audio_files.read(tmp_path / "more.wav", RATE)
 
 
 @pytest.mark.parametrize(
@@ -108,13 +183,26 @@ def test_what_is_not_audio_is_refused_by_name(content, words, tmp_path):
         audio_files.read(path, RATE)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_samples_that_are_no_numbers_are_refused(bad, tmp_path):
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (np.nan, "that is not a finite number"),
+        (np.inf, "that is not a finite number"),
+        (1e20, r"of 1e\+20, full scale is 1"),
+        (-1e20, r"of 1e\+20, full scale is 1"),
+    ],
+)
+def test_samples_that_are_no_sound_are_refused(bad, words, tmp_path):
     sound = tone()
     sound[len(sound) // 2] = bad
     soundfile.write(tmp_path / "bad.wav", sound, RATE, subtype="FLOAT")
-    with pytest.raises(InputError, match=r"bad\.wav: has a sample that is not a finite number"):
+    with pytest.raises(InputError, match=rf"bad\.wav: has a sample {words}"):
         audio_files.read(tmp_path / "bad.wav", RATE)
+
+
+def test_integers_that_were_stored_as_floating_point_are_read(tmp_path):
+    soundfile.write(tmp_path / "integers.wav", tone() * 2**31, RATE, subtype="FLOAT")
+    assert np.array_equal(audio_files.read(tmp_path / "integers.wav", RATE), tone() * 2**31)
 
 
 def test_a_folder_and_a_missing_file_are_refused_by_name(tmp_path):
@@ -131,4 +219,19 @@ def test_every_real_recording_is_whole(data):
         ]
         assert paths
         for path in paths:
-            assert not audio_files._is_cut(path), path
+            sound_container.inspect(path)
+
+
+def test_the_listener_tells_one_line_about_a_recorder_that_died(command, demo, tmp_path):
+    path = tmp_path / "died.wav"
+    soundfile.write(path, audio_files.read(demo / "demo.flac", RATE)[: 5 * RATE], RATE)
+    whole = command("kws-listen", "--json", "--file", path)
+    content = bytearray(path.read_bytes())
+    content[4:8] = content[40:44] = bytes(4)
+    path.write_bytes(content)
+    died = command("kws-listen", "--json", "--file", path)
+    assert died.returncode == 0
+    assert died.stderr.splitlines() == [
+        f"{path}: its length was never written, did the recorder die? read to its end"
+    ]
+    assert died.stdout.splitlines()[:-1] == whole.stdout.splitlines()[:-1] != []
