@@ -102,7 +102,7 @@ class Decoder:
         scores = smoothed.tolist()
         reported = None
         for keyword, index in self._keywords:
-            if scores[index] <= thresholds[keyword]:
+            if not scores[index] > thresholds[keyword]:
                 self._fall(keyword)
             elif index == leader and self._may_report(keyword):
                 self._held.add(keyword)
@@ -113,7 +113,7 @@ class Decoder:
         self, smoothed: NDArray[np.float64], verified: Mapping[str, float], thresholds: dict[str, float]
     ) -> tuple[str, float] | None:
         for keyword, index in self._keywords:
-            if smoothed[index] <= self._falls_at[keyword]:
+            if not smoothed[index] > self._falls_at[keyword]:
                 self._fall(keyword)
         confirmed = [
             (score - thresholds[keyword], keyword)

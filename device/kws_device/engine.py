@@ -16,7 +16,7 @@ from .errors import InputError
 from .manifest import VERIFIER_OUTPUT
 from .model_file import ModelFile
 from .quiet import quiet_libraries
-from .tensors import Output, Quantiser, softmax_of
+from .tensors import Output, Quantiser, scores_of
 
 
 class Engine(Protocol):
@@ -30,7 +30,11 @@ class Engine(Protocol):
         ...
 
     def run(self, window: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """Scores by head for a window of prepared frames, shape (frames, mels)."""
+        """Scores by head for a window of prepared frames, shape (frames, mels).
+
+        Raises:
+            InputError: the model gives values that are not finite.
+        """
         ...
 
     def scores(self, window: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
@@ -56,6 +60,10 @@ class Network:
     def kind(self) -> str:
         """containers.TFLITE or containers.ONNX."""
         return kind(self.content) or TFLITE
+
+    def place(self, output: str) -> str:
+        """What errors call an output."""
+        return f"{self.path}: output {output}"
 
 
 def first_network(file: ModelFile) -> Network:
@@ -120,7 +128,10 @@ class TfliteEngine(Engine):
         _check_tensors(network, tuple(map(int, input_["shape"])), found)
         self._interpreter = model
         self._input = Quantiser(input_)
-        self._outputs = {name: Output(detail, network.softmax[name]) for name, detail in outputs.items()}
+        self._outputs = {
+            name: Output(detail, network.softmax[name], network.place(name))
+            for name, detail in outputs.items()
+        }
 
     def prepare(self, frames: NDArray[np.float32]) -> NDArray[Any]:
         """See Engine."""
@@ -168,8 +179,8 @@ class OnnxEngine(Engine):
         found = {tensor.name: tuple(tensor.shape) for tensor in session.get_outputs()}
         _check_tensors(network, inputs[0] if len(inputs) == 1 else (), found)
         self._session = session
-        self._heads = list(network.softmax.items())
-        self._names = [name for name, _ in self._heads]
+        self._names = list(network.softmax)
+        self._heads = [(name, softmax, network.place(name)) for name, softmax in network.softmax.items()]
         self._input: str = session.get_inputs()[0].name
 
     def prepare(self, frames: NDArray[np.float32]) -> NDArray[Any]:
@@ -180,8 +191,8 @@ class OnnxEngine(Engine):
         """See Engine."""
         answers = self._session.run(self._names, {self._input: window[None]})
         return {
-            name: softmax_of(values[0]) if softmax else values[0]
-            for (name, softmax), values in zip(self._heads, answers, strict=True)
+            name: scores_of(values[0], softmax, place)
+            for (name, softmax, place), values in zip(self._heads, answers, strict=True)
         }
 
 

@@ -7,6 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
+
+
+def scores_of(values: NDArray[np.float32], softmax: bool, where: str) -> NDArray[np.float32]:
+    """The scores of a head, shape (labels,): `values` themselves, or with `softmax` theirs.
+
+    Raises:
+        InputError: a value is not finite, so that no threshold would mean anything; `where` names the head.
+    """
+    if not np.isfinite(values).all():
+        raise InputError(f"{where} gives values that are not finite; export the model again")
+    return softmax_of(values) if softmax else values
+
 
 def softmax_of(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """exp(x) / sum(exp(x)), shape (labels,).
@@ -56,8 +69,12 @@ class Quantiser:
 class Output:
     """From a head's tensor to its scores."""
 
-    def __init__(self, detail: dict[str, Any], softmax: bool) -> None:
-        """`detail` is what TFLite tells of the tensor; with `softmax` it holds logits."""
+    def __init__(self, detail: dict[str, Any], softmax: bool, where: str) -> None:
+        """`detail` is what TFLite tells of the tensor.
+
+        With `softmax` it holds logits; `where` names the head in errors.
+        """
+        self._where = where
         self._quantiser = Quantiser(detail)
         self.index = self._quantiser.index
         self._softmax = softmax
@@ -71,10 +88,9 @@ class Output:
             self._ones = np.ones(detail["shape"][-1])
 
     def scores(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Of the tensor's values, shape (labels,)."""
+        """Of the tensor's values, shape (labels,). Raises InputError as `scores_of`."""
         if self._exponentials is not None:
             exponentials = self._exponentials.take(values.view(np.uint8))
             exponentials /= self._ones.dot(exponentials)
             return exponentials.astype(np.float32)
-        real = self._quantiser.dequantise(values)
-        return softmax_of(real) if self._softmax else real
+        return scores_of(self._quantiser.dequantise(values), self._softmax, self._where)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,7 +59,7 @@ def test_an_onnx_file_cut_anywhere_has_no_manifest(graph, version, cut):
 
 @models
 def test_a_model_alone_has_no_manifest(model):
-    with pytest.raises(ValueError, match="no manifest"):
+    with pytest.raises(ValueError, match=r"no (manifest|archive)"):
         containers.split(model)
 
 
@@ -76,3 +79,46 @@ def test_what_is_no_model_is_neither(content):
     for act in (containers.split, lambda c: containers.join(c, b"{}")):
         with pytest.raises(ValueError, match="neither"):
             act(content)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compressed_entries_are_refused_without_being_unpacked(method):
+    buffer = io.BytesIO()
+    buffer.write(TFLITE)
+    with zipfile.ZipFile(buffer, "a", method) as archive:
+        archive.writestr("kws-manifest.json", bytes(1000))
+    with pytest.raises(ValueError, match="compressed"):
+        containers.split(buffer.getvalue())
+
+
+def test_an_archive_of_many_entries_is_refused_unread():
+    buffer = io.BytesIO()
+    buffer.write(TFLITE)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        for number in range(1000):
+            archive.writestr(f"{number}", b"")
+        archive.writestr("kws-manifest.json", b"{}")
+    with pytest.raises(ValueError, match="more than 8 entries"):
+        containers.split(buffer.getvalue())
+
+
+JOINED = {name: containers.join(model, b'{"schema": 3}' * 20) for name, model in MODELS.items()}
+
+
+@pytest.mark.parametrize("joined", JOINED.values(), ids=JOINED)
+@given(data=st.data())
+def test_a_file_with_other_bytes_anywhere_is_split_or_refused(joined, data):
+    content = bytearray(joined)
+    for _ in range(data.draw(st.integers(1, 4))):
+        # The archive and the metadata are at the end.
+        at = len(content) - 1 - data.draw(st.integers(0, min(len(content) - 1, 600)))
+        content[at] = data.draw(st.integers(0, 255))
+    try:
+        containers.split(bytes(content))
+    except ValueError:
+        return
+
+
+def test_an_onnx_file_of_countless_fields_is_refused():
+    with pytest.raises(ValueError, match="more than 1000 fields"):
+        containers.split(onnx_model() + field(2, b"") * 2000)

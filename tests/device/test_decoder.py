@@ -49,6 +49,11 @@ def test_a_score_at_the_threshold_is_not_over_it():
     assert run(Decoder(manifest(threshold=0.5)), [scores("yes", 0.5)] * 5) == []
 
 
+def test_a_score_that_is_no_number_is_over_no_threshold():
+    nan = {"keyword": np.full(len(LABELS), np.nan, np.float32), "scene": scores()["scene"]}
+    assert run(Decoder(manifest(threshold=0.0)), [nan] * 3) == []
+
+
 def test_a_word_that_does_not_lead_its_head_is_not_reported():
     both = scores("yes", 0.45)
     both["keyword"][LABELS.index("no")] = 0.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +48,19 @@ def test_the_same_content_gives_the_same_bytes(file, tmp_path):
     model_file.write(tmp_path / "a.tflite", file.model, file.manifest)
     model_file.write(tmp_path / "b.tflite", file.model, file.manifest)
     assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes()
+
+
+def test_a_file_larger_than_any_keyword_model_is_refused(shipped, tmp_path, command):
+    path = tmp_path / "large.tflite"
+    content = shipped.read_bytes()
+    path.write_bytes(content[:1000] + bytes(33 << 20) + content[1000:])
+    for show in (("kws-listen", "--info", "--model"), ("kws-export", "show")):
+        one_line_refusal(command(*show, path), path, "larger than any keyword model (32 MB)")
+
+
+def test_what_is_no_regular_file_is_not_read():
+    with pytest.raises(InputError, match=r"/dev/zero: cannot be read \(no regular file\)"):
+        model_file.read(Path("/dev/zero"))
 
 
 def test_zip_tools_can_read_the_manifest(shipped, file):

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_device.tensors import Output, Quantiser, softmax_of
+from kws_device.errors import InputError
+from kws_device.tensors import Output, Quantiser, scores_of, softmax_of
 
+WHERE = "some.tflite: head keyword"
 SCALES = st.floats(1e-3, 2.0)
 
 
@@ -29,7 +31,7 @@ def test_a_real_number_comes_back_within_half_a_step_or_at_the_limit(scale, zero
 @given(SCALES, st.integers(-128, 127), st.lists(st.integers(-128, 127), min_size=2, max_size=20))
 def test_scores_of_integer_logits_are_their_softmax(scale, zero_point, integers):
     values = np.array(integers, np.int8)
-    scores = Output(detail(scale, zero_point, labels=len(integers)), softmax=True).scores(values)
+    scores = Output(detail(scale, zero_point, labels=len(integers)), True, WHERE).scores(values)
     wanted = softmax_of(((values.astype(np.float64) - zero_point) * scale).astype(np.float64))
     assert scores.dtype == np.float32
     assert scores.sum() == pytest.approx(1, abs=1e-6)
@@ -39,5 +41,12 @@ def test_scores_of_integer_logits_are_their_softmax(scale, zero_point, integers)
 def test_a_float_tensor_holds_the_numbers_as_they_are():
     real = np.array([0.1, -3.0], np.float32)
     assert Quantiser(detail(0.0, 0, np.float32)).quantise(real) is real
-    assert Output(detail(0.0, 0, np.float32), softmax=False).scores(real) is real
-    assert Output(detail(0.0, 0, np.float32), softmax=True).scores(real) == pytest.approx(softmax_of(real))
+    assert Output(detail(0.0, 0, np.float32), False, WHERE).scores(real) is real
+    assert Output(detail(0.0, 0, np.float32), True, WHERE).scores(real) == pytest.approx(softmax_of(real))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("softmax", [True, False])
+def test_values_that_are_not_finite_are_refused(bad, softmax):
+    with pytest.raises(InputError, match=r"some\.tflite: head keyword gives values that are not finite"):
+        scores_of(np.array([0.5, bad], np.float32), softmax, WHERE)
