@@ -18,7 +18,7 @@ def _export_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-export",
         description="Convert a run of kws-train into files that tell a device all it must know. "
-        "See also: kws-export show FILE --help",
+        "See also: kws-export show FILE --help, kws-export verifier RUN --help",
     )
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True)
@@ -45,6 +45,23 @@ def _show_parser() -> ArgumentParser:
     return parser
 
 
+def _verifier_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="kws-export verifier", description="Add a trained verifier to the files of its first network."
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the verifier's training")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="a file of the first network; may be repeated, for its other formats",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="for the new files")
+    return parser
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; raises InputError for bad input."""
     keep_products_small()
@@ -54,11 +71,18 @@ def main(argv: list[str] | None = None) -> int:
         manifest = model_file.read(shown.file).manifest
         print(json.dumps(plain(manifest), indent=1) if shown.json else describe(manifest))
         return 0
-    options = _export_parser().parse_args(arguments)
     # TFLite conversion needs the TensorFlow backend, whichever trained the model.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if arguments[:1] == ["verifier"]:
+        from .verifier import add_verifier
 
+        added = _verifier_parser().parse_args(arguments[1:])
+        report = add_verifier(added.run, added.model, added.out)
+        for name, file in report["files"].items():
+            print(f"{added.out / name}  {file['bytes'] / 1000:.0f} kB  {file['hash'][:12]}", file=sys.stderr)
+        return 0
+    options = _export_parser().parse_args(arguments)
     from .export import Options, export
     from .files import FIGURES
 

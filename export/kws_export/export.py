@@ -24,10 +24,11 @@ from kws_training.evaluation.judging import keras_predictor, windows_of
 from kws_training.evaluation.test_sets import EvaluationSet, evaluation_sets, material, scene_backgrounds
 from kws_training.recipes import folds
 
-from . import card, graph, limits, onnx_model, parity, tflite
+from . import card, graph, limits, onnx_model, parity
 from .calibration import calibration_windows
-from .files import FIGURES, FLOAT, FLOAT_ONNX, INT8, INT8_ONNX, REPORT, all_or_nothing
-from .logits import of_logits, without_softmax
+from .conversion import converted
+from .files import FIGURES, FLOAT, INT8, INT8_ONNX, REPORT, all_or_nothing
+from .logits import of_logits
 
 if TYPE_CHECKING:
     import keras
@@ -116,18 +117,10 @@ def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict
 def _converted(
     run: Path, model: keras.Model, windows: NDArray[np.float32], manifest: Manifest
 ) -> dict[str, bytes]:
-    """The four files' models, by name. Raises InputError for what does not convert."""
-    bare = without_softmax(model)
     try:
-        contents = {FLOAT: tflite.float_model(bare), INT8: tflite.int8_model(bare, windows)}
-        graph.check_int8(contents[INT8])
-        contents[FLOAT_ONNX] = onnx_model.float_model(bare, manifest)
-        contents[INT8_ONNX] = onnx_model.int8_model(contents[INT8], manifest)
-        for name in (FLOAT_ONNX, INT8_ONNX):
-            onnx_model.check(contents[name])
+        return converted(model, windows, manifest.labels)
     except InputError as error:
         raise InputError(f"{run}: {error}") from error
-    return contents
 
 
 def _written(path: Path, content: bytes, manifest: Manifest) -> dict[str, Any]:

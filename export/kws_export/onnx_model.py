@@ -7,7 +7,7 @@ import copy
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kws_device.errors import InputError
-from kws_device.manifest import Manifest
 from kws_device.quiet import overheard, quiet_libraries
 from kws_training.folding import folded
 
@@ -26,14 +25,17 @@ if TYPE_CHECKING:
 
 OPSET = 17
 
+Labels = Mapping[str, tuple[str, ...]]
+"""By head, in the order of its values."""
 
-def float_model(model: keras.Model, manifest: Manifest) -> bytes:
-    """The model as float32 ONNX, one window (1, frames, mels) in, heads by name out."""
+
+def float_model(model: keras.Model, labels: Labels) -> bytes:
+    """The model as float32 ONNX, one window (1, frames, mels) in, heads by name out; `labels` by head."""
     import tensorflow as tf
 
     # tf2onnx itself folds batch normalisation into two-dimensional convolutions alone.
     single = folded(model)
-    frames, mels = manifest.front_end.frames, manifest.front_end.mels
+    frames, mels = model.input_shape[1:]
     # A fixed batch of one leaves no shape arithmetic in the graph.
     window = tf.TensorSpec((1, frames, mels), tf.float32, name="mels")
 
@@ -47,7 +49,7 @@ def float_model(model: keras.Model, manifest: Manifest) -> bytes:
             tf.function(answers, input_signature=[window]), input_signature=[window], opset=OPSET
         )
     _canonical(proto)
-    _tell_labels(proto, manifest)
+    _tell_labels(proto, labels)
     return bytes(proto.SerializeToString(deterministic=True))
 
 
@@ -95,14 +97,14 @@ def _canonical(proto: Any) -> None:
     graph.name = "kws"
 
 
-def int8_model(content: bytes, manifest: Manifest) -> bytes:
+def int8_model(content: bytes, labels: Labels) -> bytes:
     """An int8 TFLite model as ONNX (QDQ): the same integers and scales, real numbers in and out.
 
     Quantising the float model a second time would make a second model, with scores of its own.
 
     Args:
         content: of tflite.int8_model.
-        manifest: names the labels.
+        labels: by head.
     """
     with TemporaryDirectory() as folder, _as_tf2onnx_expects(), quiet_libraries():
         import tf2onnx
@@ -112,7 +114,7 @@ def int8_model(content: bytes, manifest: Manifest) -> bytes:
         proto, _ = tf2onnx.convert.from_tflite(str(path), opset=OPSET)
     _take_real_numbers(proto, tflite_graph.output_tensors(content))
     _canonical(proto)
-    _tell_labels(proto, manifest)
+    _tell_labels(proto, labels)
     return bytes(proto.SerializeToString(deterministic=True))
 
 
@@ -166,12 +168,12 @@ def check(content: bytes) -> None:
         raise InputError(f"ONNX Runtime warns of the model: {warned[0]}; change the model")
 
 
-def _tell_labels(proto: Any, manifest: Manifest) -> None:
+def _tell_labels(proto: Any, labels: Labels) -> None:
     """As metadata, `labels_HEAD`, a JSON list: for programs that know nothing of the kit's manifest."""
     import onnx
 
     onnx.helper.set_model_props(
-        proto, {f"labels_{head}": json.dumps(labels) for head, labels in manifest.labels.items()}
+        proto, {f"labels_{head}": json.dumps(names) for head, names in labels.items()}
     )
 
 
