@@ -19,14 +19,16 @@ class Witness(Engine):
     """Scores by head, not smoothed."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
+        self.times_asked = 0
 
     def prepare(self, frames: NDArray[np.float32]) -> NDArray[Any]:
         """See Engine."""
-        return self._engine.prepare(frames)
+        return self.engine.prepare(frames)
 
     def run(self, window: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """See Engine."""
+        self.times_asked += 1
         self.window = window.copy()
-        self.answer = self._engine.run(window)
+        self.answer = self.engine.run(window)
         return self.answer

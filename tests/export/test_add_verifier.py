@@ -117,6 +117,18 @@ def test_the_device_reports_what_the_verifier_confirms(joined, demo, name):
     assert not list(silent.listen(AudioFile(demo / "demo.flac")))
 
 
+def test_the_verifiers_answers_are_compared_on_an_emulated_pi_too(joined, tmp_path):
+    pytest.importorskip("kws_benchmarks")
+    from kws_benchmarks.pi.measure import score_differences
+    from kws_benchmarks.pi.sides import Here
+
+    both = score_differences(Here(), Here(), joined / "kws.tflite", tmp_path)
+    alone = score_differences(Here(), Here(), SHIPPED.path, tmp_path)
+    assert both.compared > alone.compared
+    assert (both.different, both.of_windows, both.of_sound) == (0, 0, 0)
+    assert both.streaming_equals_batch
+
+
 def test_the_info_tells_of_the_verifier(joined, command):
     shown = command("kws-listen", "--info", "--json", "--model", joined / "kws.tflite")
     assert json.loads(shown.stdout)["verifier"]["labels"] == list(LABELS)

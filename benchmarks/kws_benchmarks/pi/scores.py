@@ -2,22 +2,26 @@
 
     python scores.py MODEL SOUND OUT.npz [GIVEN.npz]
 
-Needs the device package alone. OUT gets the windows that the model was asked about, as the engine takes them,
-and its scores by head, not smoothed: `heard`, decision by decision from the newest frames, and `batch`, from
-each of the same seconds of sound at once. With GIVEN, `given`: the scores of its windows.
+Needs the device package alone. OUT gets the windows that each network was asked about, as the engine takes
+them (`windows`; `stretches` for the verifier, if there is one), and its scores by head, not smoothed: `heard`,
+decision by decision from the newest frames, and `batch`, from each of the same stretches of sound at once. With
+GIVEN, `given`: the scores of its windows.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kws_device import AudioFile, Spotter, model_file
-from kws_device.engine import load_engine
+from kws_device.engine import load_engine, load_verifier
 from kws_device.front_end import log_mel
+from kws_device.manifest import Manifest
 from kws_device.witness import Witness
 
 Scores = dict[str, NDArray[np.float32]]
@@ -32,20 +36,48 @@ def main() -> None:
     """Write OUT."""
     model, sound, out, *given = sys.argv[1:]
     file = model_file.read(Path(model))
-    engine, manifest = load_engine(file), file.manifest.without_verifier()
-    witness = Witness(engine)
-    spotter = Spotter(manifest, witness)
-    windows, heard, batch = [], [], []
+    manifest, engine, verifier = file.manifest, load_engine(file), load_verifier(file)
+    first, second = Witness(engine), None if verifier is None else Witness(verifier)
+    spotter = Spotter(manifest, first, verifier=second)
+    asked = {"windows": _Asked(first, spotter.clip)}
+    if second is not None:
+        asked["stretches"] = _Asked(second, spotter.stretch)
     for _ in spotter.decisions(AudioFile(sound)):
-        windows.append(witness.window)
-        heard.append(witness.answer)
-        mels = log_mel(spotter.clip(), manifest.front_end)
-        batch.append(engine.scores(manifest.normalisation.apply(mels)))
-    found = by_head(heard, "heard ") | by_head(batch, "batch ")
+        for one in asked.values():
+            one.decided(manifest)
+    found: dict[str, NDArray[Any]] = {}
+    for name, one in asked.items():
+        if one.windows:
+            found |= (
+                {name: np.stack(one.windows)} | by_head(one.heard, "heard ") | by_head(one.batch, "batch ")
+            )
     if given:
         with np.load(given[0], allow_pickle=False) as content:
-            found |= by_head([engine.run(window) for window in content["windows"]], "given ")
-    np.savez(out, windows=np.stack(windows), **found)  # type: ignore[arg-type]
+            for name, one in asked.items():
+                if name in content:
+                    found |= by_head([one.witness.engine.run(window) for window in content[name]], "given ")
+    np.savez(out, **found)  # type: ignore[arg-type]
+
+
+class _Asked:
+    """What one of the networks was asked, and what it answered."""
+
+    def __init__(self, witness: Witness, sound: Callable[[], NDArray[np.float32]]) -> None:
+        """`sound` is what the network's newest window is made of."""
+        self.witness = witness
+        self._sound = sound
+        self.windows: list[NDArray[Any]] = []
+        self.heard: list[Scores] = []
+        self.batch: list[Scores] = []
+
+    def decided(self, manifest: Manifest) -> None:
+        """Keep what the network was asked at this decision, if it was."""
+        if self.witness.times_asked == len(self.windows):
+            return
+        self.windows.append(self.witness.window)
+        self.heard.append(self.witness.answer)
+        mels = log_mel(self._sound(), manifest.front_end)
+        self.batch.append(self.witness.engine.scores(manifest.normalisation.apply(mels)))
 
 
 if __name__ == "__main__":
