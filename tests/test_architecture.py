@@ -55,6 +55,20 @@ def test_the_device_imports_nothing_that_a_pi_does_not_have():
     assert strange == {}
 
 
+@pytest.mark.parametrize("folder", FLOORS)
+def test_no_json_is_written_with_numbers_that_it_has_no_word_for(folder):
+    """Python writes NaN and Infinity, which no other reader takes, unless it is told not to."""
+    careless = [
+        f"{path.name}:{node.lineno}"
+        for path in (ROOT / folder).rglob("kws_*/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("json.dump", "json.dumps")
+        and "allow_nan=False" not in ast.unparse(node)
+    ]
+    assert careless == []
+
+
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [

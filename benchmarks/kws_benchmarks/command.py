@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError, RequirementError
+from kws_device.strict import json_text
+from kws_device.untrusted_text import printable
 from kws_training.threads import keep_products_small
 
 from . import lines
@@ -299,12 +300,12 @@ def _cache(options: argparse.Namespace) -> Path:
 
 def _show(text: list[str]) -> None:
     for line in text:
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
 
 
 def _print(report: dict[str, Any], as_json: bool) -> int:
     if as_json:
-        print(json.dumps(report))
+        print(json_text(report))
     return 0
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from .errors import InputError, RequirementError
+from .untrusted_text import printable
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -29,7 +30,7 @@ def run(main: Callable[[list[str] | None], int], argv: list[str] | None = None) 
         code = main(argv)
         sys.stdout.flush()
     except (InputError, RequirementError) as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        print("error: " + printable(" ".join(str(error).split())), file=sys.stderr)
         code = 2 if isinstance(error, InputError) else 3
     except KeyboardInterrupt:
         code = 130

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +18,8 @@ from .quiet import keep_own_stderr
 from .sinks import Clips, Commands, JsonLines, Service, Sink, for_people
 from .sources import AudioFile, AudioSource, Microphone, RawStream, portaudio
 from .spotter import Spotter
-from .strict import plain
+from .strict import json_text
+from .untrusted_text import printable
 
 _CHECK_S = 5.0
 
@@ -106,7 +106,7 @@ def _check(options: Any) -> None:
     recording, rate = portaudio.record(options.device, _CHECK_S)
     findings = check.examine(recording, rate)
     if options.json:
-        print(json.dumps(plain(findings)))
+        print(json_text(findings))
     else:
         print("\n".join([*check.figures(findings), *check.report(findings)]))
 
@@ -134,12 +134,12 @@ def _list_devices(as_json: bool) -> None:
     devices = portaudio.input_devices()
     if as_json:
         keys = ("name", "default_samplerate", "max_input_channels")
-        print(json.dumps([{key: device[key] for key in keys} for device in devices]))
+        print(json_text([{key: device[key] for key in keys} for device in devices]))
         return
     if not devices:
         print("no microphone found", file=sys.stderr)
     for device in devices:
-        print(f"{device['name']}  ({device['default_samplerate']:.0f} Hz)")
+        print(f"{printable(device['name'])}  ({device['default_samplerate']:.0f} Hz)")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -153,7 +153,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if options.info:
         manifest = model_file.read(model_file.find(options.model)).manifest
-        print(json.dumps(plain(manifest), indent=1) if options.json else describe(manifest))
+        print(json_text(manifest, indent=1) if options.json else describe(manifest))
         return 0
     thresholds = _thresholds(options.threshold)
     _end_on_sigterm()

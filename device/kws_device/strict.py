@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import reprlib
 import types
@@ -130,6 +131,17 @@ def check_range(name: str, value: float, least: float, most: float) -> None:
     """Raises ValueError where a number does not lie between `least` and `most`, both allowed."""
     if not least <= value <= most:
         raise ValueError(f"{name} is {reprlib.repr(value)}; it must lie between {least:g} and {most:g}")
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON of dataclasses, tables, lists and plain values.
+
+    In ASCII, so that every terminal and every encoding carries it, and nothing in it steers a terminal.
+
+    Raises:
+        ValueError: a number is not finite, which JSON has no word for.
+    """
+    return json.dumps(plain(value), indent=indent, allow_nan=False)
 
 
 def plain(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from kws_device import model_file
 from kws_device.command import ArgumentParser, run
 from kws_device.manifest import describe
-from kws_device.strict import plain
+from kws_device.strict import json_text
 from kws_training.threads import keep_products_small
 
 
@@ -69,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[:1] == ["show"]:
         shown = _show_parser().parse_args(arguments[1:])
         manifest = model_file.read(shown.file).manifest
-        print(json.dumps(plain(manifest), indent=1) if shown.json else describe(manifest))
+        print(json_text(manifest, indent=1) if shown.json else describe(manifest))
         return 0
     # TFLite conversion needs the TensorFlow backend, whichever trained the model.
     os.environ["KERAS_BACKEND"] = "tensorflow"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 from kws_device.model_file import ModelFile
 from kws_device.quiet import quiet_libraries
-from kws_device.strict import plain
+from kws_device.strict import json_text, plain
 from kws_training import runs
 from kws_training.data.corpus import Folders, load_corpus
 from kws_training.evaluation.judging import keras_predictor, windows_of
@@ -109,7 +108,7 @@ def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict
             "files": {name: _written(folder / name, content, sealed) for name, content in contents.items()},
             "parity": figures,
         }
-        atomic.write_text(folder / REPORT, json.dumps(report, indent=1) + "\n")
+        atomic.write_text(folder / REPORT, json_text(report, indent=1) + "\n")
         atomic.write_text(folder / FIGURES, card.figures(report))
     return report
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import resources
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device import atomic
+from kws_device.strict import json_text
 
 from .files import LAYERS, LAYERS_PAGE, LAYERS_PICTURE
 from .layers import Layer, layers
@@ -36,7 +36,7 @@ def write_layers(
     """
     found = layers(floating, int8, windows)
     content = {"model": name, "windows": len(windows), "layers": [asdict(layer) for layer in found]}
-    atomic.write_text(folder / LAYERS, json.dumps(content, indent=1) + "\n")
+    atomic.write_text(folder / LAYERS, json_text(content, indent=1) + "\n")
     _draw(found, folder / LAYERS_PICTURE)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     text = (resources.files(__package__) / "layers.html").read_text(encoding="utf-8")

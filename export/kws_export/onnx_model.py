@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ import numpy as np
 
 from kws_device.errors import InputError
 from kws_device.quiet import overheard, quiet_libraries
+from kws_device.strict import json_text
 from kws_training.folding import folded
 
 from . import graph as tflite_graph
@@ -172,9 +172,7 @@ def _tell_labels(proto: Any, labels: Labels) -> None:
     """As metadata, `labels_HEAD`, a JSON list: for programs that know nothing of the kit's manifest."""
     import onnx
 
-    onnx.helper.set_model_props(
-        proto, {f"labels_{head}": json.dumps(names) for head, names in labels.items()}
-    )
+    onnx.helper.set_model_props(proto, {f"labels_{head}": json_text(names) for head, names in labels.items()})
 
 
 def operators(content: bytes) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError
 from kws_device.quiet import keep_own_stderr
+from kws_device.strict import json_text
+from kws_device.untrusted_text import printable
 
 from . import recipes
 from .data.check import check
@@ -146,7 +147,7 @@ def _describe(report: dict[str, Any]) -> str:
             lines.append(f"  and {count - len(shown)} more; --json shows all")
     lines.append(f"sources in two splits: {len(report['leaks'])}")
     lines += [f"  {leak['source']}: {' and '.join(leak['splits'])}" for leak in report["leaks"][:_EXAMPLES]]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -158,7 +159,7 @@ def _check(options: argparse.Namespace) -> None:
         class_counts(report["splits"], options.plots / "class_counts.png")
         shared_sources(dataset.clips, options.plots / "shared_sources.png")
     if options.json:
-        print(json.dumps(report, ensure_ascii=False))
+        print(json_text(report))
     else:
         print(_describe(report), file=sys.stderr)
 
@@ -203,7 +204,7 @@ def _mine(options: argparse.Namespace) -> None:
     )
     summary = mine(plan, options.out, options.jobs)
     if options.json:
-        print(json.dumps(summary, ensure_ascii=False))
+        print(json_text(summary))
     print(
         f"{options.out}: {summary['kept']} stretches of {summary['hours']:.2f} hours "
         f"({summary['found']} found, {summary['masked']} masked); "

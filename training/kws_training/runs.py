@@ -15,7 +15,7 @@ from kws_device import atomic, model_file
 from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.manifest import Manifest, parse, to_json
-from kws_device.strict import build, plain
+from kws_device.strict import build, json_text
 
 from . import recipes
 from .data.corpus import Folders
@@ -66,7 +66,7 @@ def _teacher(teacher: Path) -> str:
         kind, named = "file", model_file.find(teacher)
         model = named
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    return json.dumps({kind: named.name, "model_sha256": digest}, indent=1) + "\n"
+    return json_text({kind: named.name, "model_sha256": digest}, indent=1) + "\n"
 
 
 def begin(out: Path, recipe: AnyRecipe, folders: Folders, manifest: Manifest) -> None:
@@ -80,7 +80,7 @@ def begin(out: Path, recipe: AnyRecipe, folders: Folders, manifest: Manifest) ->
 def remember_folders(out: Path, folders: Folders) -> None:
     """Write down where the run's data lies, for kws-export."""
     found = {name: str(folder.resolve()) for name, folder in vars(folders).items() if folder is not None}
-    atomic.write_text(out / FOLDERS, json.dumps(found, indent=1) + "\n")
+    atomic.write_text(out / FOLDERS, json_text(found, indent=1) + "\n")
 
 
 def load_keras(path: Path, with_optimizer: bool = False) -> keras.Model:
@@ -103,7 +103,7 @@ def is_finished(run: Path) -> bool:
 def remember_scene_normalisation(out: Path, normalisation: Normalisation | None) -> None:
     """Keep the scenes' normalisation where it is another than the manifest's."""
     if normalisation is not None:
-        atomic.write_text(out / SCENE_NORMALISATION, json.dumps(plain(normalisation)))
+        atomic.write_text(out / SCENE_NORMALISATION, json_text(normalisation))
 
 
 def recall_scene_normalisation(run: Path) -> Normalisation | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 from kws_device.quiet import keep_own_stderr
+from kws_device.strict import json_text
 
 from . import recipes
 from .data.corpus import Folders
@@ -199,7 +199,7 @@ def _speed(arguments: list[str]) -> int:
 
     rates = measure(recipe, options.seconds)
     if options.json:
-        print(json.dumps({f"{what}_examples_per_s": round(rate, 1) for what, rate in rates.items()}))
+        print(json_text({f"{what}_examples_per_s": round(rate, 1) for what, rate in rates.items()}))
     else:
         for what, rate in rates.items():
             print(f"{what:9} {rate:8.0f} examples/s, {rate / rates['step']:.2f} of the step's")

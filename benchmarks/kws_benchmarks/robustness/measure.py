@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from tqdm import tqdm
 from kws_device import atomic
 from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
+from kws_device.strict import json_text
 from kws_training.data.corpus import Folders, split_rules
 from kws_training.evaluation.judging import Judgement, judge_set
 from kws_training.evaluation.test_sets import EvaluationSet
@@ -110,7 +110,7 @@ def robustness(judged: Candidate, plan: Plan, out: Path) -> Result:
     clean = {head: matrix for (name, head), matrix in confusions.items() if name == "clean"}
     opinion = verdict(report, manifest, clean, judged.promised)
     report["verdict"] = {"word": opinion.word, "reasons": list(opinion.reasons)}
-    atomic.write_text(out / REPORT, json.dumps(report, indent=1) + "\n")
+    atomic.write_text(out / REPORT, json_text(report, indent=1) + "\n")
     surest = fifty(*(run.worst[head].surest() for head in (KEYWORD_HEAD, SCENE_HEAD)))
     return Result(report, manifest, opinion, confusions, surest)
 

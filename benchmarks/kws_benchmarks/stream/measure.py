@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from tqdm import tqdm
 
 from kws_device import Manifest, Spotter, atomic, model_file
 from kws_device.errors import InputError
+from kws_device.strict import json_text
 from kws_training.data.corpus import Folders, Recording, read_recordings, split_rules
 from kws_training.data.layouts import read_dataset
 from kws_training.data.windows import centred, power
@@ -112,7 +112,7 @@ def stream(
         **_figures(trace, verdicts, manifest),
         "curve": curve(swept, trace.script),
     }
-    atomic.write_text(out / REPORT, json.dumps(report, indent=1) + "\n")
+    atomic.write_text(out / REPORT, json_text(report, indent=1) + "\n")
     return report
 
 

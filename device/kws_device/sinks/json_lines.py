@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, TextIO
 
 from ..events import Decision
 from ..sources import AudioSource
 from ..spotter import Spotter
+from ..strict import json_text
+from ..untrusted_text import printable
 from .sink import Sink
 
 
@@ -25,11 +26,11 @@ class JsonLines(Sink):
 
     def noted(self, text: str) -> None:
         """See Sink."""
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
     def finished(self, summary: dict[str, Any]) -> None:
         """See Sink."""
         self._write({"type": "summary", **summary})
 
     def _write(self, line: dict[str, Any]) -> None:
-        print(json.dumps(line, ensure_ascii=False), file=self._stream, flush=True)
+        print(json_text(line), file=self._stream, flush=True)

@@ -7,6 +7,7 @@ from typing import Any, TextIO
 from ..events import Decision, Event
 from ..sources import AudioSource
 from ..spotter import Spotter
+from ..untrusted_text import printable
 from .sink import Sink
 
 
@@ -20,11 +21,11 @@ class Lines(Sink):
     def decided(self, decision: Decision, spotter: Spotter, source: AudioSource) -> None:
         """See Sink."""
         if decision.event is not None:
-            print(sentence(decision.event), file=self._events, flush=True)
+            print(printable(sentence(decision.event)), file=self._events, flush=True)
 
     def noted(self, text: str) -> None:
         """See Sink."""
-        print(text, file=self._notes, flush=True)
+        print(printable(text), file=self._notes, flush=True)
 
     def finished(self, summary: dict[str, Any]) -> None:
         """See Sink."""

@@ -11,6 +11,7 @@ from typing import Any
 from ..events import Decision
 from ..sources import AudioSource
 from ..spotter import Spotter
+from ..untrusted_text import printable
 from .sink import Sink
 
 _SHARE = 1 / 3
@@ -65,7 +66,7 @@ class Service(Sink):
         self._ready = self._send("READY=1")
 
     def _tell_status(self, text: str) -> None:
-        if self._send("STATUS=" + " ".join(text.split())):
+        if self._send("STATUS=" + printable(" ".join(text.split()))):
             self._status = text
 
     def _send(self, message: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from kws_device import atomic
 from kws_device.errors import InputError
 from kws_device.manifest import SILENCE, Manifest
+from kws_device.strict import json_text
 
 from .. import plots, recipes, runs
 from ..data.corpus import Corpus, Folders, load_corpus
@@ -114,4 +114,4 @@ def finish(
             for head, judgement in judged.items():
                 path = run / "plots" / f"confusion_{head}.png"
                 plots.confusion(judgement, manifest.labels[head], path)
-    atomic.write_text(run / runs.METRICS, json.dumps({"validation": report}, indent=1))
+    atomic.write_text(run / runs.METRICS, json_text({"validation": report}, indent=1))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kws_device.errors import InputError
+from kws_device.strict import json_text
 
 
 class Journal:
@@ -55,7 +56,7 @@ class Journal:
         self._found[key] = value
 
     def _append(self, line: Any) -> None:
-        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.write(json_text(line).encode() + b"\n")
         self._file.flush()
 
     def close(self) -> None:

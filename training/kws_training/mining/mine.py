@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from kws_device import atomic, audio_files, model_file
 from kws_device.engine import kinds
 from kws_device.errors import InputError
 from kws_device.model_file import ModelFile
+from kws_device.strict import json_text
 
 from ..data import mined
 from ..data.masks import Masks, Said, covers, write_masks
@@ -132,7 +132,7 @@ def mine(plan: Plan, out: Path, jobs: int | None = None, opinion: Opinion | None
             "masked": len(found) - len(free) + len(doubted),
             "kept": len(rows),
         }
-        atomic.write_text(out / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+        atomic.write_text(out / SUMMARY, json_text(summary, indent=1) + "\n")
         mined.write_table(out, rows)
     return summary
 

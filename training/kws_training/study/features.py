@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -21,7 +20,7 @@ from tqdm import tqdm
 from kws_device import audio_files
 from kws_device.errors import InputError
 from kws_device.front_end import MelConfig, log_mel
-from kws_device.strict import plain
+from kws_device.strict import json_text
 
 from ..data.layouts import Clip
 from ..data.windows import centred
@@ -148,7 +147,7 @@ def _key(clips: Sequence[Clip], front_end: MelConfig, at_least_ms: float) -> str
         except OSError as error:
             raise InputError(f"{clip.path}: cannot be read ({error.strerror}); copy it again") from error
         files.append([str(clip.path.resolve()), status.st_size, status.st_mtime_ns])
-    text = json.dumps([_VERSION, plain(front_end), at_least_ms, files])
+    text = json_text([_VERSION, front_end, at_least_ms, files])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 from pathlib import Path
 
 from tqdm import tqdm
 
 from kws_device import atomic
+from kws_device.strict import json_text
 
 from .. import plots, recipes, runs
 from ..data.check import counts
@@ -39,7 +39,7 @@ def write_page(out: Path, folders: Folders) -> Path:
     groups = grouped(finished_runs(out))
     datasets = [read_dataset(folder) for folder in (folders.speech, folders.scenes) if folder is not None]
     figures = content(groups, datasets)
-    atomic.write_text(out / DATA, json.dumps(figures, indent=1) + "\n")
+    atomic.write_text(out / DATA, json_text(figures, indent=1) + "\n")
     text = template("kws_training.study/page.html").render(
         figures, columns=COLUMNS, titles=TITLES, splits=SPLITS, pictures=_pictures(out, groups, datasets)
     )

@@ -13,6 +13,7 @@ import numpy as np
 from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
+from kws_device.untrusted_text import printable
 
 from ..data.check import leaks
 from ..data.corpus import Corpus, Folders, check_keywords, load_corpus
@@ -124,7 +125,7 @@ def _check_leaks(recipe: StudyRecipe, datasets: dict[str, Dataset]) -> None:
             )
             if not recipe.data.allow_leaks:
                 raise InputError(f"{line}; mend the folds, or allow it with --set data.allow_leaks=true")
-            print(f"warning: {line}", file=sys.stderr)
+            print(printable(f"warning: {line}"), file=sys.stderr)
 
 
 def _labels(recipe: StudyRecipe, datasets: dict[str, Dataset]) -> dict[str, tuple[str, ...]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from kws_device import atomic
 from kws_device.errors import InputError
+from kws_device.strict import json_text
 
 from .. import recipes, runs
 from ..data.corpus import Folders
@@ -54,7 +55,7 @@ def judge_run(run: Path, folders: Folders) -> None:
             for head, judgement in judged.items():
                 entry[head]["by_source"] = tally(judgement)
             report[split].append(entry)
-    atomic.write_text(path, json.dumps(report))
+    atomic.write_text(path, json_text(report))
 
 
 @dataclass(frozen=True)
