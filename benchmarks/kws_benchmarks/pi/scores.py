@@ -3,9 +3,9 @@
     python scores.py MODEL SOUND OUT.npz [GIVEN.npz]
 
 Needs the device package alone. OUT gets the windows that each network was asked about, as the engine takes
-them (`windows`; `stretches` for the verifier, if there is one), and its scores by head, not smoothed: `heard`,
-decision by decision from the newest frames, and `batch`, from each of the same stretches of sound at once. With
-GIVEN, `given`: the scores of its windows.
+them (`windows`; `stretches` for the verifier, if there is one), and its scores by head, not smoothed: `heard`
+from the newest frames, decision by decision, and `batch` from each of the same stretches of sound at once.
+With GIVEN, `given`: the scores of its windows.
 """
 
 from __future__ import annotations
