@@ -10,14 +10,15 @@ import threading
 from collections.abc import Iterator
 
 _STDERR = 2
-_ONE_AT_A_TIME = threading.RLock()
-"""Two threads that redirect the same descriptor would restore each other's, and it would stay redirected."""
 
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """What C code writes to the process's standard error in the meantime goes nowhere."""
-    with open(os.devnull, "wb") as nowhere, _stderr_to(nowhere.fileno()):  # noqa: PTH123
+    """What C code writes to the process's standard error in the meantime goes nowhere.
+
+    May be nested, and entered by several threads at once.
+    """
+    with open(os.devnull, "wb") as nowhere, _redirections.to(nowhere.fileno()):  # noqa: PTH123
         yield
 
 
@@ -26,23 +27,10 @@ def overheard() -> Iterator[list[str]]:
     """The lines that C code writes to the process's standard error in the meantime, there at the end."""
     lines: list[str] = []
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as kept:
-        with _stderr_to(kept.fileno()):
+        with _redirections.to(kept.fileno()):
             yield lines
         kept.seek(0)
         lines += kept.read().splitlines()
-
-
-@contextlib.contextmanager
-def _stderr_to(descriptor: int) -> Iterator[None]:
-    with _ONE_AT_A_TIME:
-        sys.stderr.flush()
-        kept = os.dup(_STDERR)
-        try:
-            os.dup2(descriptor, _STDERR)
-            yield
-        finally:
-            os.dup2(kept, _STDERR)
-            os.close(kept)
 
 
 def keep_own_stderr() -> None:
@@ -51,4 +39,46 @@ def keep_own_stderr() -> None:
     Then a thread may keep libraries quiet while others tell people something.
     """
     sys.stderr.flush()
-    sys.stderr = os.fdopen(os.dup(_STDERR), "w", 1, sys.stderr.encoding, sys.stderr.errors)
+    sys.stderr = os.fdopen(_redirections.duplicate(), "w", 1, sys.stderr.encoding, sys.stderr.errors)
+
+
+class _Redirections:
+    """Where the process's standard error goes while any number of blocks redirect it.
+
+    Blocks of several threads end in any order, so the descriptor that was there before all of them is
+    kept once, and restored by whichever ends last. Meanwhile the block that began last decides. None
+    waits for another, since what it calls may hang.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._targets: list[int] = []
+        self._original = _STDERR
+        """A duplicate of the descriptor while `_targets` is not empty."""
+
+    @contextlib.contextmanager
+    def to(self, descriptor: int) -> Iterator[None]:
+        """Redirect standard error to an open descriptor, which no other block redirects to."""
+        sys.stderr.flush()
+        with self._lock:
+            if not self._targets:
+                self._original = os.dup(_STDERR)
+            self._targets.append(descriptor)
+            os.dup2(descriptor, _STDERR)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._targets.remove(descriptor)
+                os.dup2(self._targets[-1] if self._targets else self._original, _STDERR)
+                if not self._targets:
+                    os.close(self._original)
+                    self._original = _STDERR
+
+    def duplicate(self) -> int:
+        """A new descriptor of what standard error is without any redirection."""
+        with self._lock:
+            return os.dup(self._original)
+
+
+_redirections = _Redirections()
