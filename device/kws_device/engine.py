@@ -196,29 +196,32 @@ class OnnxEngine(Engine):
         }
 
 
-def _litert(network: Network, threads: int) -> Engine:
+_Loader = Callable[[Network, int], Engine]
+
+
+def _litert() -> _Loader:
     from ai_edge_litert.interpreter import Interpreter
 
-    return TfliteEngine(network, Interpreter, threads)
+    return lambda network, threads: TfliteEngine(network, Interpreter, threads)
 
 
-def _tflite_runtime(network: Network, threads: int) -> Engine:
+def _tflite_runtime() -> _Loader:
     from tflite_runtime.interpreter import Interpreter
 
-    return TfliteEngine(network, Interpreter, threads)
+    return lambda network, threads: TfliteEngine(network, Interpreter, threads)
 
 
-def _onnxruntime(network: Network, threads: int) -> Engine:
+def _onnxruntime() -> _Loader:
     import onnxruntime
 
-    return OnnxEngine(network, onnxruntime, threads)
+    return lambda network, threads: OnnxEngine(network, onnxruntime, threads)
 
 
-ENGINES: dict[str, dict[str, Callable[[Network, int], Engine]]] = {
+ENGINES: dict[str, dict[str, Callable[[], _Loader]]] = {
     TFLITE: {"ai-edge-litert": _litert, "tflite-runtime": _tflite_runtime},
     ONNX: {"onnxruntime": _onnxruntime},
 }
-"""By the kind of model: the packages that run it, the first that is installed being taken."""
+"""By the kind of model: the packages that run it, the first that can be imported being taken."""
 
 
 def kinds(name: str | None = None) -> list[str]:
@@ -243,11 +246,12 @@ def load_engine(file: ModelFile, name: str | None = None, threads: int = 1) -> E
 
     Args:
         file: the model.
-        name: of the package that is to run it; None: the first that is installed.
+        name: of the package that is to run it; None: the first that can be imported.
         threads: to compute with.
 
     Raises:
-        InputError: no such engine, none installed, or a model that it cannot load.
+        InputError: no such engine, none installed, one that cannot be imported, or a model that it
+            cannot load.
     """
     return _load(first_network(file), name, threads)
 
@@ -262,11 +266,18 @@ def _load(network: Network, name: str | None, threads: int) -> Engine:
     known = ENGINES[network.kind]
     if name is not None and name not in known:
         raise InputError(f"--engine {name}: does not run {network.path.name}; {' or '.join(known)} does")
+    broken = []
     for package in known if name is None else [name]:
-        try:
-            return known[package](network, threads)
-        except ImportError:
+        if not _is_installed(package):
             continue
+        try:
+            load = known[package]()
+        except Exception as error:  # a library built for another system or NumPy raises many kinds
+            broken.append(f"{package} is installed but cannot be imported ({error})")
+            continue
+        return load(network, threads)
+    if broken:
+        raise InputError(f"{network.path}: {'; '.join(broken)}; install the engine again, or choose --engine")
     wanted = name or next(iter(known))
     raise InputError(f"{network.path}: no inference engine installed for it; run: pip install {wanted}")
 

@@ -37,6 +37,8 @@ class ModelFile:
 def find(name: str | Path | None, kinds: Sequence[str] = (containers.TFLITE, containers.ONNX)) -> Path:
     """The file that `--model` means: an existing file, else a shipped model's name, else the default.
 
+    A folder is no model file, so one that is called like a shipped model does not hide it.
+
     Args:
         name: of a file or of a shipped model.
         kinds: of a shipped model's files, the best first.
@@ -44,7 +46,7 @@ def find(name: str | Path | None, kinds: Sequence[str] = (containers.TFLITE, con
     Raises:
         InputError: neither a file nor a shipped model.
     """
-    if name is not None and Path(name).exists():
+    if name is not None and Path(name).exists() and not Path(name).is_dir():
         return Path(name)
     folder = Path(str(resources.files(__package__) / "models"))
     for kind in kinds:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from helpers import ROOT, one_line_refusal
 
-from kws_device import Spotter, engine, model_file
+from kws_device import InputError, Spotter, engine, model_file
 
 SCORES = """
 import sys
@@ -172,3 +172,38 @@ def test_an_engine_that_does_not_fit_or_exist_is_refused(command, demo, shipped)
     onnx = shipped.with_name("kws.onnx")
     wrong = command("kws-listen", "--model", onnx, "--engine", "ai-edge-litert", *sound)
     one_line_refusal(wrong, "--engine ai-edge-litert", "kws.onnx", "onnxruntime")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("raise ImportError('libwanted.so.1: cannot open shared object file')", "libwanted.so.1"),
+        ("raise AttributeError('_ARRAY_API not found')", "_ARRAY_API not found"),
+    ],
+)
+@pytest.mark.parametrize("chosen", [(), ("--engine", "onnxruntime")])
+def test_an_engine_that_is_installed_but_broken_tells_its_reason(
+    fault, reason, chosen, command, demo, shipped, tmp_path
+):
+    (tmp_path / "onnxruntime").mkdir()
+    (tmp_path / "onnxruntime" / "__init__.py").write_text(fault)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    onnx = ["--model", shipped.with_name("kws.onnx"), *chosen]
+    result = command("kws-listen", *onnx, "--file", demo / "demo.flac", env=environment)
+    one_line_refusal(result, "onnxruntime is installed but cannot be imported", reason)
+
+
+def test_a_broken_engine_is_passed_over_where_another_one_works(shipped, monkeypatch):
+    def broken():
+        raise ImportError("built for another machine")
+
+    monkeypatch.setattr(engine, "_is_installed", lambda package: True)
+    litert = engine.ENGINES["tflite"]["ai-edge-litert"]
+    monkeypatch.setitem(engine.ENGINES, "tflite", {"tflite-runtime": broken, "ai-edge-litert": litert})
+    assert isinstance(engine.load_engine(model_file.read(shipped)), engine.TfliteEngine)
+
+
+def test_without_any_engine_the_line_says_what_to_install(shipped, monkeypatch):
+    monkeypatch.setattr(engine, "_is_installed", lambda package: False)
+    with pytest.raises(InputError, match="run: pip install ai-edge-litert"):
+        engine.load_engine(model_file.read(shipped))

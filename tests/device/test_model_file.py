@@ -82,6 +82,12 @@ def test_an_existing_file_wins_over_a_shipped_name(shipped, tmp_path, monkeypatc
     assert model_file.find("kws").resolve() == tmp_path / "kws"
 
 
+def test_a_folder_does_not_hide_a_shipped_model_of_its_name(shipped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kws").mkdir()
+    assert model_file.find("kws") == shipped
+
+
 @pytest.mark.parametrize("name", ["../kws", "..", "nothing", "models/kws.tflite"])
 def test_a_name_that_is_no_shipped_model_is_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "..") if name == ".." else monkeypatch.chdir(tmp_path)
