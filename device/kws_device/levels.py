@@ -1,4 +1,4 @@
-"""How loud sound is."""
+"""How samples are numbers, and how loud they are."""
 
 from __future__ import annotations
 
@@ -10,6 +10,26 @@ from numpy.typing import NDArray
 
 SILENCE_DBFS = -99.0
 """Stands for all that is below it: a 16-bit converter's last bit is -90, digital silence minus infinity."""
+
+
+def as_float(samples: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    """Samples of one channel as floating point with full scale 1.0.
+
+    Args:
+        samples: shape (n,); int16 (full scale 32768) becomes float32, floating point stays as it is.
+
+    Raises:
+        TypeError: samples of another type, whose full scale is unknown.
+        ValueError: samples of another shape.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim != 1:
+        raise ValueError(f"samples must be one channel, shape (n,), not {samples.shape}")
+    if samples.dtype.type is np.int16:
+        return samples * np.float32(1 / 32768)
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise TypeError(f"samples must be floating point (full scale 1.0) or int16, not {samples.dtype}")
+    return samples
 
 
 def dbfs(amplitude: float) -> float:

@@ -81,7 +81,7 @@ class Listening:
                 self._read_model_again(rate, fed / rate)
             if states is not None and (text := states.news(source)):
                 self._note(text)
-            for decision in self._spotter.feed(block):
+            for decision in self._spotter.decisions_in(block):
                 self._decisions += 1
                 for sink in self._sinks:
                     sink.decided(decision, self._spotter, source)

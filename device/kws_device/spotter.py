@@ -16,7 +16,7 @@ from .engine import Engine, kinds, load_engine, load_verifier
 from .errors import InputError
 from .events import Decision, Event
 from .front_end import Workspace, log_mel
-from .levels import dbfs, rms
+from .levels import as_float, dbfs, rms
 from .manifest import KEYWORD_HEAD, Manifest
 from .rings import Ring
 from .silence import SilenceGate
@@ -127,12 +127,25 @@ class Spotter:
         self._decisions = 0
         self._start_s = start_s
 
-    def feed(self, samples: NDArray[np.floating[Any]]) -> Iterator[Decision]:
-        """Take a block, shape (n,), mono at the model's rate; yields the decisions that fall in it.
+    def feed(self, samples: NDArray[np.floating[Any] | np.int16]) -> list[Decision]:
+        """Take a block of sound and return the decisions that fall in it, often none.
+
+        Args:
+            samples: mono at the model's rate, shape (n,), any n: floating point with full scale 1.0, or
+                int16, as sound cards and wav files have it, with full scale 32768.
 
         Raises:
-            ValueError: a sample is not finite.
+            TypeError: samples of another type.
+            ValueError: samples of another shape, or one that is not finite.
         """
+        return list(self.decisions_in(samples))
+
+    def decisions_in(self, samples: NDArray[np.floating[Any] | np.int16]) -> Iterator[Decision]:
+        """The same as an iterator, for those who need `clip` as it is at each decision.
+
+        Sound is taken in as far as the iterator is read, and no further. Raises as `feed` does.
+        """
+        samples = as_float(samples)
         while len(samples):
             n = min(self._step - self._filled, len(samples))
             self._samples.write(samples[:n])
@@ -185,7 +198,7 @@ class Spotter:
         """Every decision on a source, from its beginning. Raises as the source does."""
         self.reset()
         for block in source.blocks(self.manifest.front_end.sample_rate_hz):
-            yield from self.feed(block)
+            yield from self.decisions_in(block)
 
     def listen(self, source: AudioSource) -> Iterator[Event]:
         """The keywords heard in a source, as they are heard. Raises as the source does."""

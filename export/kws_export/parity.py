@@ -111,7 +111,8 @@ def ask(trial: Trial, predict: Predict) -> Scores:
 def hear(trial: SoundTrial, manifest: Manifest, engine: Engine) -> Scores:
     """The same from the sound on, through the device's rings, front end and engine; scores not smoothed."""
     witness = Witness(engine)
-    decisions = tqdm(Spotter(manifest, witness).feed(trial.samples), total=len(trial.mels), leave=False)
+    spotter = Spotter(manifest, witness)
+    decisions = tqdm(spotter.decisions_in(trial.samples), total=len(trial.mels), leave=False)
     answers = [witness.answer for _ in decisions]
     return {head: np.stack([answer[head] for answer in answers]) for head in answers[0]}
 

@@ -124,10 +124,10 @@ def test_sound_that_is_swallowed_shows_as_drift():
             super().reset()
             self.fed = 0
 
-        def feed(self, samples):
+        def decisions_in(self, samples):
             at = np.arange(self.fed, self.fed + len(samples)) / RATE
             self.fed += len(samples)
-            return super().feed(samples[(at < 130) | (at >= 130.2)])
+            return super().decisions_in(samples[(at < 130) | (at >= 130.2)])
 
     assert soak(None, HOURS, 1, Swallowing.load)["drift_s"] == pytest.approx(0.2, abs=0.11)
 

@@ -51,7 +51,7 @@ def test_the_parts_see_all_of_the_sound(shipped, demo):
     file = model_file.read(shipped)
     sound = audio_files.read(demo / "demo.flac", RATE)[: 3 * RATE]
     seen = windows(file.manifest, sound)
-    decisions = list(Spotter.load().feed(sound))
+    decisions = Spotter.load().feed(sound)
     assert len(seen) == len(decisions) == 30
     calls = parts(file.manifest, load_engine(file), sound)
     assert list(calls) == ["no model", "decoder", "inference", "librosa"]

@@ -159,7 +159,7 @@ def test_the_window_equals_the_batch_computation_at_any_block_size(listener, siz
     start, turn = 0, 0
     while start < len(sound):
         size = sizes[turn % len(sizes)]
-        list(spotter.feed(sound[start : start + size]))
+        spotter.feed(sound[start : start + size])
         start, turn = start + size, turn + 1
     padded = np.concatenate([np.zeros(config.clip_samples, dtype=np.float32), sound])
     step = round(config.sample_rate_hz * file.manifest.decoder.decision_ms / 1000)

@@ -219,13 +219,50 @@ def test_the_api_refuses_samples_that_are_no_numbers(bad):
     block = np.zeros(1600, dtype=np.float32)
     block[5] = bad
     with pytest.raises(ValueError, match="finite"):
-        list(Spotter.load().feed(block))
+        Spotter.load().feed(block)
+
+
+def test_a_block_counts_whether_its_decisions_are_looked_at_or_not(demo):
+    sound = audio_files.read(demo / "demo.flac", RATE)[: 10 * RATE]
+    half = len(sound) // 2
+    whole, halved = Spotter.load(), Spotter.load()
+    halved.feed(sound[:half])
+    expected = [decision.event for decision in whole.feed(sound) if decision.end_s > half / RATE]
+    assert [decision.event for decision in halved.feed(sound[half:])] == expected
+    assert any(expected)
+
+
+def test_the_clip_of_a_decision_in_a_block_is_its_window():
+    block = np.linspace(-0.5, 0.5, 3 * RATE, dtype=np.float32)
+    spotter = Spotter.load()
+    for decision in spotter.decisions_in(block):
+        assert spotter.clip()[-1] == block[round(decision.end_s * RATE) - 1]
+
+
+def test_int16_samples_are_heard_as_floating_point_ones_are(demo):
+    sound = audio_files.read(demo / "demo.flac", RATE)[: 10 * RATE]
+    pcm = np.round(sound * 32767).astype(np.int16)
+    heard = [d.event for d in Spotter.load().feed(pcm) if d.event]
+    assert heard == [d.event for d in Spotter.load().feed(pcm / np.float32(32768)) if d.event]
+    assert heard
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint8, np.complex64, bool])
+def test_samples_whose_full_scale_is_unknown_are_refused(kind):
+    with pytest.raises(TypeError, match="int16"):
+        Spotter.load().feed(np.zeros(1600, dtype=kind))
+
+
+@pytest.mark.parametrize("shape", [(1600, 1), (2, 1600), ()])
+def test_samples_of_several_channels_are_refused(shape):
+    with pytest.raises(ValueError, match="one channel"):
+        Spotter.load().feed(np.zeros(shape, dtype=np.float32))
 
 
 def test_a_reset_spotter_equals_a_new_one(demo):
     sound = audio_files.read(demo / "demo.flac", RATE)[: 6 * RATE]
     used, new = Spotter.load(), Spotter.load()
-    list(used.feed(sound[::-1] * 3))
+    used.feed(sound[::-1] * 3)
     used.reset()
     for ours, theirs in zip(used.feed(sound), new.feed(sound), strict=True):
         assert ours.event == theirs.event

@@ -27,7 +27,7 @@ def listen(sound, skip_silence):
     """Events and the share of decisions at which the model was asked."""
     spotter = Spotter.load(skip_silence=skip_silence)
     spotter._engine = engine = Counting(spotter._engine)
-    decisions = list(spotter.feed(sound))
+    decisions = spotter.feed(sound)
     return [decision.event for decision in decisions if decision.event], engine.asked / len(decisions)
 
 
@@ -84,7 +84,7 @@ def test_a_loud_room_is_not_silent_however_steady():
 def test_a_reset_gate_equals_a_new_one():
     hiss = as_recorded(at(np.random.default_rng(0).standard_normal(20 * RATE).astype(np.float32), -60))
     used, new = Spotter.load(skip_silence=True), Spotter.load(skip_silence=True)
-    list(used.feed(hiss * 30))
+    used.feed(hiss * 30)
     used.reset()
     for ours, theirs in zip(used.feed(hiss), new.feed(hiss), strict=True):
         assert all(np.array_equal(ours.scores[head], theirs.scores[head]) for head in ours.scores)

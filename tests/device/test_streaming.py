@@ -41,7 +41,7 @@ def test_the_scores_of_a_stream_are_those_of_each_second_at_once(name, package, 
     decisions, start, turn = 0, 0, 0
     while start < len(sound):
         size = BLOCKS[turn % len(BLOCKS)]
-        for _ in spotter.feed(sound[start : start + size]):
+        for _ in spotter.decisions_in(sound[start : start + size]):
             at_once = engine.scores(normalisation.apply(log_mel(spotter.clip(), front_end)))
             for head, scores in witness.answer.items():
                 assert scores.tobytes() == at_once[head].tobytes()

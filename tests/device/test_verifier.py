@@ -158,7 +158,7 @@ def test_the_verifier_sees_the_stretch_up_to_its_decision():
     spotter = Spotter(settings, Silent(), verifier=engine)
     rng = np.random.default_rng(1)
     sound = rng.normal(0, 0.1, 16000 * 4).astype(np.float32)
-    list(spotter.feed(sound))
+    spotter.feed(sound)
     from kws_device.front_end import log_mel
 
     (first, *_) = engine.shown

@@ -43,7 +43,7 @@ def listen(spotter: Spotter, segments: Iterable[Segment]) -> Trace:
     spans: list[Span] = []
 
     def hear(samples: NDArray[np.float32]) -> None:
-        decisions = list(spotter.feed(samples))
+        decisions = spotter.feed(samples)
         events.extend(decision.event for decision in decisions if decision.event is not None)
         ends_s.append(np.array([decision.end_s for decision in decisions]))
         for head, labels in manifest.labels.items():
