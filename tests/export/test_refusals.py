@@ -52,8 +52,15 @@ def test_a_folder_that_cannot_be_written_is_named(command, run, tmp_path):
 def test_a_limit_that_does_not_exist_or_means_nothing_is_named(command, run, tmp_path):
     refused(command, run, tmp_path, "--limit", "windows", words=("KEY=VALUE",))
     refused(command, run, tmp_path, "--limit", "losses=1", words=("--limit", "unknown losses"))
-    refused(command, run, tmp_path, "--limit", "windows=0", words=("windows must be at least 1",))
-    refused(command, run, tmp_path, "--limit", "int8_agreement=2", words=("from 0 to 1",))
+    refused(command, run, tmp_path, "--limit", "windows=0", words=("windows is 0", "between 1 and"))
+    refused(
+        command,
+        run,
+        tmp_path,
+        "--limit",
+        "int8_agreement=2",
+        words=("int8_agreement is 2", "between 0 and 1"),
+    )
 
 
 def test_an_export_that_keeps_no_limit_leaves_what_was_there(command, run, tmp_path):

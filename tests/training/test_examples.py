@@ -11,7 +11,14 @@ import trees
 
 from kws_device.front_end import Normalisation
 from kws_training import recipes
-from kws_training.data.corpus import Corpus, Folders, Recording, keyword_labels, load_corpus
+from kws_training.data.corpus import (
+    Corpus,
+    Folders,
+    Recording,
+    head_label,
+    keyword_labels,
+    load_corpus,
+)
 from kws_training.data.layouts import Clip
 from kws_training.data.windows import level_dbfs
 from kws_training.waveform.augmentation import blanked, faster, other_microphone, shifted
@@ -99,6 +106,16 @@ def test_words_that_are_left_out_train_nothing_not_even_as_neighbours(corpus):
     assert np.array_equal(Examples(corpus, without).plan(np.random.default_rng(0)), plan)
     sounds, _ = Examples(corpus, without).draw(plan, np.random.default_rng(1))
     assert np.array_equal(sounds, Examples(alone, without).draw(plan, np.random.default_rng(1))[0])
+
+
+@pytest.mark.parametrize("keywords", [["yes", "bed"], ["bed"]])
+def test_keywords_that_the_recipe_leaves_out_train_all_the_same(corpus, keywords):
+    recipe = recipes.load("default", {"keywords": keywords, "left_out": ["bed", "on"]})
+    labelled = [replace(r, label=head_label(r.clip.label, keywords)) for r in corpus.speech]
+    examples = Examples(replace(corpus, speech=labelled), recipe)
+    plan = examples.plan(np.random.default_rng(0))
+    _, targets = examples.draw(plan[:600], np.random.default_rng(1))
+    assert (targets.keyword == keywords.index("bed")).sum() > 50
 
 
 def test_a_piece_of_running_speech_stands_alone_in_the_window_as_a_word_does(corpus):
@@ -238,9 +255,8 @@ def test_without_augmentation_a_clip_stays_as_it_was_recorded(corpus):
 
 def test_a_scene_trains_its_head_only_where_it_can_be_heard(corpus):
     for snr_db, heard in ((-5.0, 1.0), (40.0, 0.0)):
-        mixed = with_augmentation(
-            clean_share=0.0, scene_share=1.0, snr_min_db=snr_db, snr_max_db=snr_db, **PLAIN
-        )
+        levels = dict.fromkeys(("snr_min_db", "snr_max_db", "talk_snr_min_db"), snr_db)
+        mixed = with_augmentation(clean_share=0.0, scene_share=1.0, **levels, **PLAIN)
         _, targets = Examples(corpus, mixed).draw(np.arange(20), np.random.default_rng(0))
         assert (targets.scene_weight == heard).all()
 

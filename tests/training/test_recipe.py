@@ -6,7 +6,11 @@ import pytest
 from helpers import one_line_refusal
 
 from kws_device.errors import InputError
+from kws_device.front_end import Normalisation
+from kws_device.strict import plain
 from kws_training import recipes
+from kws_training.data.corpus import Folders
+from kws_training.first_manifest import first_manifest
 from kws_training.waveform.network import multiply_adds, residual_network
 
 
@@ -37,11 +41,63 @@ def test_any_value_can_be_set():
         ({"front_end.hop_ms": 0}, "hop_ms is 0.0; it must lie between"),
         ({"front_end.hop_ms": 26.0}, "must grow"),
         ({"augmentation.gain_db": float("nan")}, "not a finite number"),
+        ({"keywords": []}, "name at least one word"),
+        ({"keywords": ["yes", "no", "yes"]}, "yes is there twice"),
+        ({"keywords": ["_silence_"]}, "_silence_ is a label of every model"),
+        ({"epoch.unknown_share": 0.8}, "sum of .* must be below 1"),
+        ({"epoch.unknown_share": 0.715}, "leave less than 1%"),
+        ({"epoch.synthetic_keywords_share": 1}, "leave less than 1%"),
+        ({"augmentation.snr_max_db": -10}, "snr_max_db must be at least"),
+        ({"augmentation.time_mask_frames": 99}, "time_mask_frames is 99; it must lie between 0 and 98"),
+        ({"augmentation.mel_mask_bands": 41}, "mel_mask_bands is 41; it must lie between 0 and 40"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(change, words):
     with pytest.raises(InputError, match=words):
         recipes.load("default", change)
+
+
+def numbers(value, key=""):
+    """The dotted keys of a recipe's numbers, and the numbers; of a list only the first."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from numbers(inner, f"{key}.{name}".strip("."))
+    elif isinstance(value, list | tuple):
+        if value and not isinstance(value[0], str):
+            yield key, value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield key, value
+
+
+@pytest.mark.parametrize("name", ["default", "run5"])
+@pytest.mark.parametrize("extreme", [-(10**12), 10**12, 10**400])
+def test_every_number_of_a_recipe_has_a_range(name, extreme):
+    for key, value in numbers(plain(recipes.load(name))):
+        kind = type(value[0] if isinstance(value, list) else value)
+        number = extreme if kind is int or abs(extreme) > 10**300 else float(extreme)
+        changed = [number, *value[1:]] if isinstance(value, list) else number
+        with pytest.raises(InputError):
+            recipes.load(name, {key: changed})
+
+
+def test_words_that_are_asked_for_are_never_left_out(tmp_path):
+    assert recipes.load("default").left_out == ("on", "off")
+    assert recipes.load("default", {"keywords": ["yes", "on"]}).left_out == ("off",)
+    both = recipes.load("default", {"keywords": ["on", "off"]})
+    assert (both.keywords, both.left_out) == (("on", "off"), ())
+    (tmp_path / "mine.toml").write_text(recipes.to_toml(recipes.load("default")).replace('"yes"', '"on"'))
+    assert recipes.load(str(tmp_path / "mine.toml")).left_out == ("off",)
+
+
+def test_what_no_manifest_can_carry_is_refused_before_training(tmp_path):
+    normalisation = Normalisation((0.0,) * 40, (1.0,) * 40)
+    for change, heads, words in (
+        ({"decoder.decision_ms": 33.3}, {"keyword": ("yes", "_unknown_")}, "decision_ms"),
+        ({}, {"keyword": ("yes\x1b[2J", "_unknown_")}, "control characters"),
+        ({"name": "long " * 50}, {"keyword": ("yes", "_unknown_")}, "name"),
+    ):
+        with pytest.raises(InputError, match=words):
+            first_manifest(recipes.load("default", change), Folders(), heads, normalisation)
 
 
 def test_a_recipe_with_a_missing_or_an_unknown_key_is_refused(tmp_path):

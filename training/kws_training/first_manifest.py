@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.manifest import (
     KEYWORD_HEAD,
@@ -33,7 +34,19 @@ def first_manifest(
         folders: where the data lies, for the licences.
         heads: labels by head; `_unknown_` and `_silence_` are no events.
         normalisation: of the model's input.
+
+    Raises:
+        InputError: parts that do not fit each other, or labels that no manifest can carry.
     """
+    try:
+        return _first_manifest(recipe, folders, heads, normalisation)
+    except ValueError as error:
+        raise InputError(f"recipe {recipe.name}: {error}") from error
+
+
+def _first_manifest(
+    recipe: AnyRecipe, folders: Folders, heads: dict[str, tuple[str, ...]], normalisation: Normalisation
+) -> Manifest:
     decoder = recipe.decoder
     quiet = {name: tuple(label for label in labels if label in _NOT_EVENTS) for name, labels in heads.items()}
     smoothing = {KEYWORD_HEAD: decoder.keyword_smoothing_s, SCENE_HEAD: decoder.scene_smoothing_s}

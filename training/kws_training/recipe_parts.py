@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from kws_device.manifest import SILENCE, UNKNOWN
+from kws_device.strict import check_range, listed
+
+MOST_EPOCHS = 100_000
+LARGEST_SEED = 2**31 - 1
+"""Keras keeps a seed in 32 bits with a sign."""
+
+
+def check_fields(table: object, least: float, most: float, *names: str) -> None:
+    """Raises ValueError where a field of a table does not lie between `least` and `most`, both allowed."""
+    for name in names:
+        check_range(name, getattr(table, name), least, most)
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raises ValueError for words that cannot be the labels of a head: repeated, or names of our own."""
+    if len(set(words)) != len(words):
+        raise ValueError(f"keywords: {listed({w for w in words if words.count(w) > 1})} is there twice")
+    if own := {UNKNOWN, SILENCE} & set(words):
+        raise ValueError(f"keywords: {listed(own)} is a label of every model, not a word to spot")
 
 
 @dataclass(frozen=True)
@@ -19,6 +41,13 @@ class DecoderDefaults:
     """Silence of a keyword after its score fell."""
     threshold: float
     """Of every keyword."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for values that the manifest cannot carry."""
+        check_fields(self, 10, 10_000, "decision_ms")
+        check_fields(self, 0, 10, "keyword_smoothing_s", "scene_smoothing_s")
+        check_fields(self, 0, 60, "refractory_s")
+        check_fields(self, 0, 1, "threshold")
 
 
 @dataclass(frozen=True)
@@ -41,12 +70,9 @@ class ExportLimits:
 
     def __post_init__(self) -> None:
         """Raises ValueError for limits that mean nothing."""
-        if self.windows < 1:
-            raise ValueError("windows must be at least 1")
-        if min(self.keyword_loss_points, self.scene_loss_points, self.float_difference) < 0:
-            raise ValueError("losses and differences must not be negative")
-        if not all(0 <= share <= 1 for share in (self.int8_agreement, self.formats_agreement)):
-            raise ValueError("agreements are shares, from 0 to 1")
+        check_fields(self, 1, 1_000_000, "windows")
+        check_fields(self, 0, 100, "keyword_loss_points", "scene_loss_points")
+        check_fields(self, 0, 1, "float_difference", "int8_agreement", "formats_agreement")
 
 
 @dataclass(frozen=True)

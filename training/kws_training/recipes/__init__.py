@@ -13,6 +13,7 @@ import tomllib
 from kws_device.errors import InputError
 from kws_device.strict import build, plain
 
+from ..recipe_parts import MOST_EPOCHS
 from ..study.recipe import StudyRecipe
 from ..waveform.recipe import Recipe
 
@@ -41,14 +42,17 @@ def load(name: str, overrides: dict[str, Any] | None = None, variant: str | None
         variant: one of VARIANTS; None: as the file has it.
 
     Raises:
-        InputError: no such recipe, not TOML, or a key missing, unknown or of another type.
+        InputError: no such recipe, not TOML, a key missing, unknown or of another type, a value out of its
+            range, or values that do not fit each other.
     """
     path = Path(name) if name.endswith(".toml") else _recipes() / f"{name}.toml"
     if not path.is_file() or (not name.endswith(".toml") and name not in names()):
         raise InputError(f"{name}: no such recipe; known are {', '.join(names())}, or name a .toml file")
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a recipe") from error
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not TOML ({error})") from error
     deviations = data.pop(_DEVIATIONS, None)
     if variant not in (None, *VARIANTS):
@@ -67,17 +71,22 @@ def load(name: str, overrides: dict[str, Any] | None = None, variant: str | None
     scheme = data.get("scheme")
     if not isinstance(scheme, str) or scheme not in _SCHEMES:
         raise InputError(f"{path}: scheme {scheme!r} is not one of {', '.join(_SCHEMES)}")
-    return build(_SCHEMES[scheme], data, str(path))
+    recipe = build(_SCHEMES[scheme], data, str(path))
+    if isinstance(recipe, Recipe):
+        # Words that are asked for are never left out.
+        kept = tuple(word for word in recipe.left_out if word not in recipe.keywords)
+        return replace(recipe, left_out=kept)
+    return recipe
 
 
 def with_epochs(recipe: AnyRecipe, epochs: int) -> AnyRecipe:
     """The recipe with so many epochs, for every head that it fine-tunes too.
 
     Raises:
-        InputError: fewer than one.
+        InputError: fewer than one, or too many.
     """
-    if epochs < 1:
-        raise InputError(f"--epochs {epochs}: must be at least 1")
+    if not 1 <= epochs <= MOST_EPOCHS:
+        raise InputError(f"--epochs {epochs}: must be at least 1 and at most {MOST_EPOCHS}")
     if isinstance(recipe, Recipe):
         return replace(recipe, optimisation=replace(recipe.optimisation, epochs=epochs))
     tuning = recipe.fine_tuning
@@ -106,6 +115,8 @@ def override(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"--set {key}: not a value ({error})") from error
 
 
 def listed(text: str) -> list[str]:

@@ -6,10 +6,19 @@ from dataclasses import dataclass
 
 from kws_device.front_end import MelConfig
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+from kws_device.strict import check_range
 
 from ..data.layouts import FOLDS
 from ..data.splits import SPLITS
-from ..recipe_parts import DecoderDefaults, ExportLimits, Provenance
+from ..recipe_parts import (
+    LARGEST_SEED,
+    MOST_EPOCHS,
+    DecoderDefaults,
+    ExportLimits,
+    Provenance,
+    check_fields,
+    check_words,
+)
 
 _FEWEST_FRAMES = 115
 """Of which `valid` pools leave anything: 115 -> 39 -> 19 -> 7 -> 3 -> 1, see network.alexnet."""
@@ -29,7 +38,9 @@ class DataConfig:
     """Length of a scene before a window is cut from it; shorter ones are mirrored, longer ones cut."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for folds that nobody knows."""
+        """Raises ValueError for folds that nobody knows, or a value out of its range."""
+        check_fields(self, 0, 1, "least_share")
+        check_fields(self, 50, 600_000, "scene_ms")
         if self.folds not in FOLDS:
             raise ValueError(f"folds must be one of {', '.join(FOLDS)}")
 
@@ -68,12 +79,11 @@ class SpectrogramAugmentation:
 
     def __post_init__(self) -> None:
         """Raises ValueError for what no spectrogram can be put through."""
-        if min(self.erase_share, self.shift_share, self.flip_share, self.mixup_alpha) < 0:
-            raise ValueError("shares and mixup_alpha must not be negative")
+        check_fields(self, 0, 1, "erase_share", "shift_share", "flip_share")
+        check_fields(self, 0, 100, "mixup_alpha")
+        check_fields(self, 1, 100, "erase_aspect")
         if len(self.erase_area) != 2 or not 0 < self.erase_area[0] <= self.erase_area[1] <= 1:
             raise ValueError("erase_area must be two shares, the smaller first")
-        if self.erase_aspect < 1:
-            raise ValueError("erase_aspect must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -95,10 +105,9 @@ class MixingConfig:
 
 
 def _check_ratio(ratio: tuple[float, ...], randomness: float) -> None:
-    if len(ratio) != 2 or min(ratio) < 0 or max(ratio) == 0:
-        raise ValueError("ratio must be two weights, not negative and not both zero")
-    if randomness < 0:
-        raise ValueError("randomness must not be negative")
+    if len(ratio) != 2 or not 0 <= min(ratio) <= max(ratio) <= 1 or max(ratio) == 0:
+        raise ValueError("ratio must be two weights from 0 to 1, not both zero")
+    check_range("randomness", randomness, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,8 @@ class AlexNetConfig:
             raise ValueError(f"heads must be {KEYWORD_HEAD}, {SCENE_HEAD} or both")
         if self.pool_padding not in ("valid", "same"):
             raise ValueError("pool_padding must be valid or same")
+        check_fields(self, 1, 65_536, "dense")
+        check_fields(self, 0, 0.99, "dropout")
 
 
 @dataclass(frozen=True)
@@ -155,8 +166,10 @@ class CyclicOptimisation:
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that train nothing."""
-        if self.epochs < 1 or self.batch_size < 1 or self.half_cycle_epochs <= 0:
-            raise ValueError("epochs and batch_size must be at least 1, half_cycle_epochs above 0")
+        check_fields(self, 1, MOST_EPOCHS, "epochs")
+        check_fields(self, 1, 65_536, "batch_size")
+        check_fields(self, 0, 10, "learning_rate_min", "learning_rate_max")
+        check_fields(self, 1e-3, MOST_EPOCHS, "half_cycle_epochs")
 
 
 @dataclass(frozen=True)
@@ -174,6 +187,8 @@ class FineTuningConfig:
 
     def __post_init__(self) -> None:
         """Raises ValueError for what cannot be fine-tuned."""
+        check_fields(self, 0, MOST_EPOCHS, "epochs")
+        check_fields(self, 0, 1, "randomness")
         if self.heads and (self.epochs < 1 or not self.base):
             raise ValueError("fine-tuning needs a base and at least 1 epoch")
 
@@ -208,7 +223,9 @@ class StudyRecipe:
     provenance: Provenance
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the parts do not fit each other."""
+        """Raises ValueError where a value means nothing, or the parts do not fit each other."""
+        check_fields(self, 0, LARGEST_SEED, "seed")
+        check_words(self.keywords)
         if unknown := set(self.fine_tuning.heads) - set(self.model.heads):
             raise ValueError(f"fine_tuning.heads: the model has no head {', '.join(sorted(unknown))}")
         if KEYWORD_HEAD in self.model.heads and not self.uses_speech:

@@ -5,8 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kws_device.front_end import MelConfig
+from kws_device.strict import check_range
 
-from ..recipe_parts import DecoderDefaults, ExportLimits, Provenance
+from ..recipe_parts import (
+    LARGEST_SEED,
+    MOST_EPOCHS,
+    DecoderDefaults,
+    ExportLimits,
+    Provenance,
+    check_fields,
+    check_words,
+)
+
+_LEAST_KEYWORDS = 0.01
+"""Share of an epoch's windows that hold a recorded keyword: an epoch has every such clip once or more."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,16 @@ class ModelConfig:
     """Frames that a convolution over time sees."""
     dropout: float
     """Share of the pooled features dropped before the heads."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a network that cannot be built."""
+        check_fields(self, 1, 4096, "stem", "channels")
+        check_range("the number of planes", len(self.planes), 1, 8)
+        for filters in self.planes:
+            check_range("planes", filters, 1, 4096)
+        check_fields(self, 0, 100, "blocks")
+        check_fields(self, 1, 1000, "kernel")
+        check_fields(self, 0, 0.99, "dropout")
 
 
 @dataclass(frozen=True)
@@ -52,14 +74,15 @@ class EpochConfig:
 
     def __post_init__(self) -> None:
         """Raises ValueError for shares that leave nothing for the keywords, or no epoch to repeat."""
-        if self.drawn < 1:
-            raise ValueError("drawn must be at least 1")
-        for share in (self.synthetic_keywords_share, self.synthetic_unknown_share):
-            if not 0 <= share < 1:
-                raise ValueError("the shares of synthetic voices must be at least 0 and below 1")
-        shares = (self.unknown_share, self.negatives_share, self.silence_share)
-        if min(shares) < 0 or sum(shares) >= 1:
-            raise ValueError("the shares must not be negative, and their sum must be below 1")
+        check_fields(self, 1, MOST_EPOCHS, "drawn")
+        check_fields(self, 0, 10_000_000, "least_windows")
+        check_fields(self, 0, 1, "unknown_share", "negatives_share", "silence_share", "pieces_share")
+        check_fields(self, 0, 1, "synthetic_keywords_share", "synthetic_unknown_share")
+        others = self.unknown_share + self.negatives_share + self.silence_share
+        if others >= 1:
+            raise ValueError("the sum of unknown_share, negatives_share and silence_share must be below 1")
+        if (1 - others) * (1 - self.synthetic_keywords_share) < _LEAST_KEYWORDS:
+            raise ValueError(f"the shares leave less than {_LEAST_KEYWORDS:.0%} for recorded keywords")
 
 
 @dataclass(frozen=True)
@@ -107,6 +130,18 @@ class AugmentationConfig:
     mel_mask_bands: int
     """Widest of them."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for what no window can be put through."""
+        check_fields(self, 0, 1, "speed", "room_share", "fragment_share", "neighbour_share", "clean_share")
+        check_fields(self, 0, 1, "scene_share", "talk_share", "clipped_share", "narrow_share")
+        check_fields(self, 0, 10_000, "shift_ms")
+        check_fields(self, -100, 100, "snr_min_db", "snr_max_db", "talk_snr_min_db", "scene_label_snr_db")
+        check_fields(self, 0, 100, "gain_db", "colour_db")
+        check_fields(self, 0, 100, "time_masks", "mel_masks")
+        check_fields(self, 0, 10_000, "time_mask_frames", "mel_mask_bands")
+        if max(self.snr_min_db, self.talk_snr_min_db) > self.snr_max_db:
+            raise ValueError("snr_max_db must be at least snr_min_db and talk_snr_min_db")
+
 
 @dataclass(frozen=True)
 class OptimisationConfig:
@@ -134,10 +169,12 @@ class OptimisationConfig:
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that train nothing."""
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError("epochs and batch_size must be at least 1")
-        if not 0 <= self.warmup_share < 1:
-            raise ValueError("warmup_share must be at least 0 and below 1")
+        check_fields(self, 1, MOST_EPOCHS, "epochs")
+        check_fields(self, 1, 65_536, "batch_size")
+        check_fields(self, 1e-9, 10, "learning_rate")
+        check_fields(self, 0, 0.99, "warmup_share", "label_smoothing")
+        check_fields(self, 0, 1, "weight_decay", "balance", "teacher_share")
+        check_fields(self, 0, 100, "scene_loss_weight")
 
 
 @dataclass(frozen=True)
@@ -163,7 +200,8 @@ class Recipe:
     keywords: tuple[str, ...]
     """Words that become events; all other words are `_unknown_`."""
     left_out: tuple[str, ...]
-    """Words whose clips train nothing, so that words never heard can be measured with them."""
+    """Words whose clips train nothing, so that words never heard can be measured with them; a keyword is
+    never one of them (`recipes.load`)."""
     front_end: MelConfig
     model: ModelConfig
     epoch: EpochConfig
@@ -173,3 +211,13 @@ class Recipe:
     decoder: DecoderDefaults
     export: ExportLimits
     provenance: Provenance
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where a value means nothing, or the parts do not fit each other."""
+        check_fields(self, 0, LARGEST_SEED, "seed")
+        if not self.keywords:
+            raise ValueError("keywords: name at least one word to spot")
+        check_words(self.keywords)
+        widest = self.augmentation
+        check_range("augmentation.time_mask_frames", widest.time_mask_frames, 0, self.front_end.frames)
+        check_range("augmentation.mel_mask_bands", widest.mel_mask_bands, 0, self.front_end.mels)
