@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kws_device import audio_files, model_file
 from kws_device.engine import load_engine
-from kws_device.errors import InputError
+from kws_device.errors import RequirementError
 from kws_export import limits, parity
 from kws_export.files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX
 from kws_training.evaluation.judging import engine_predictor
@@ -114,7 +114,7 @@ def figures(**changes):
     ],
 )
 def test_every_limit_is_enforced_by_name(changes, words):
-    with pytest.raises(InputError) as refusal:
+    with pytest.raises(RequirementError) as refusal:
         limits.check(figures(**changes), "test", LIMITS)
     assert str(refusal.value).startswith("test: ")
     assert words in str(refusal.value)
