@@ -12,13 +12,15 @@ from .errors import InputError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
     """A temporary name beside `path` that takes its place when the block ends well.
 
-    The temporary name keeps the suffix, since writers choose their format by it.
+    The temporary name keeps the suffix, since writers choose their format by it. `mode` is who may read
+    and write the file in the end, whatever the umask; until then only its owner may.
 
     Raises:
         InputError: the folder cannot be written.
+        OSError: writing failed, on a full disk for example; it names `path`.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,8 +31,12 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)  # mkstemp makes files that only their owner may read
+        temporary.chmod(mode)
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None:  # writing to an open file does not know its name
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -41,12 +47,12 @@ def check_vacant(folder: Path) -> None:
         raise InputError(f"{folder}: is there already; remove it or choose another folder")
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all. Raises InputError as `replacing`."""
-    with replacing(path) as temporary:
+def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write `content` to `path`, whole or not at all. Raises as `replacing`."""
+    with replacing(path, mode) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write `content` as UTF-8 to `path`, whole or not at all. Raises InputError as `replacing`."""
+    """Write `content` as UTF-8 to `path`, whole or not at all. Raises as `replacing`."""
     write_bytes(path, content.encode())

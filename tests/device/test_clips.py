@@ -123,6 +123,81 @@ def test_only_the_newest_are_kept_and_nothing_else_is_touched(unheard, tmp_path)
     assert names(tmp_path) == sorted([*ours, *foreign])
 
 
+def test_a_folder_and_a_link_that_look_like_clips_neither_stop_the_pruning_nor_are_touched(unheard, tmp_path):
+    clips = tmp_path / "clips"
+    folder, link, leftover = (
+        clips / name
+        for name in (
+            "20250101T000000.000000Z_yes_0.97.wav",
+            "20250101T000001.000000Z_no_0.97.wav",
+            ".20250101T000002.000000Z_no_0.97-a8_x0kd2.wav",
+        )
+    )
+    for made in (folder, leftover):
+        made.mkdir(parents=True)
+    (tmp_path / "elsewhere.wav").write_text("keep me")
+    link.symlink_to(tmp_path / "elsewhere.wav")
+    saving = Clips(clips, unheard, keep=2, clock=Clock())
+    for _ in range(5):
+        fire(saving)
+    saving.finished({})
+    assert folder.is_dir()
+    assert leftover.is_dir()
+    assert link.read_text() == "keep me"
+    ours = [f"20260506T07450{second}.250000Z_yes_0.97.wav" for second in (4, 5)]
+    assert names(clips) == sorted([folder.name, link.name, leftover.name, *ours])
+
+
+def test_a_clip_that_cannot_be_removed_is_told_and_the_others_are_pruned(tmp_path, monkeypatch):
+    told = []
+    stays = tmp_path / "20250101T000000.000000Z_yes_0.97.wav"
+    stays.write_text("of another user")
+    honest = Path.unlink
+
+    def unlink(path, missing_ok=False):
+        if path == stays:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        honest(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    clips = Clips(tmp_path, told.append, keep=2, clock=Clock())
+    for _ in range(5):
+        fire(clips)
+    clips.finished({})
+    assert told == [
+        f"--save-clips {tmp_path}: {stays}: cannot be removed (Operation not permitted); remove it by hand"
+    ]
+    assert len(names(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
+def test_only_their_owner_can_read_the_clips_whatever_the_umask(umask, unheard, tmp_path):
+    before = os.umask(umask)
+    try:
+        clips = Clips(tmp_path / "clips", unheard)
+        fire(clips)
+        clips.finished({})
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "clips") == 0o700
+    [path] = (tmp_path / "clips").iterdir()
+    assert mode(path) == 0o600
+
+
+def test_a_folder_of_other_things_keeps_its_mode(unheard, tmp_path):
+    tmp_path.chmod(0o755)
+    clips = Clips(tmp_path, unheard)
+    fire(clips)
+    clips.finished({})
+    assert mode(tmp_path) == 0o755
+    [path] = tmp_path.iterdir()
+    assert mode(path) == 0o600
+
+
+def mode(path):
+    return path.stat().st_mode & 0o777
+
+
 def test_a_clock_that_was_set_back_costs_neither_the_newest_clip_nor_an_old_one_of_the_same_time(
     unheard, tmp_path
 ):

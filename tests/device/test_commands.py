@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,6 +54,14 @@ def alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def until_dead(pid):
+    """Wait for the end of one that was killed."""
+    deadline = time.monotonic() + LONG_S
+    while alive(pid):
+        assert time.monotonic() < deadline, f"{pid} still runs"
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("scene", ["rain", None])
@@ -175,6 +185,41 @@ def test_one_that_hangs_is_killed_with_all_it_started_and_the_next_one_runs(tmp_
     assert [alive(pid) for pid in (tmp_path / "pids").read_text().split()] == [False, False]
     assert told == [f"--exec {line}: killed, since it took longer than 1 s"]
     commands.finished({})
+
+
+def test_what_a_command_leaves_running_is_killed_when_it_ends(unheard, tmp_path):
+    line = f"sleep 1000 & echo $! >> {tmp_path}/pids; (sh -c 'sleep 1000; :' & echo $! >> {tmp_path}/pids)"
+    commands = Commands(line, unheard, shell=True, timeout_s=LONG_S)
+    for word in ("yes", "no"):
+        fire(commands, word)
+    commands.finished({})
+    pids = (tmp_path / "pids").read_text().split()
+    assert len(pids) == 4
+    for pid in pids:
+        until_dead(pid)
+
+
+def test_what_leaves_the_group_of_a_command_goes_on(unheard, tmp_path):
+    line = f"setsid sh -c 'echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; sleep 1000' & "
+    wait = f"while [ ! -e {tmp_path}/pid ]; do sleep 0.01; done"
+    commands = Commands(line + wait, unheard, shell=True, timeout_s=LONG_S)
+    fire(commands)
+    commands.finished({})
+    pid = int((tmp_path / "pid").read_text())
+    try:
+        assert alive(pid)
+    finally:
+        os.killpg(pid, signal.SIGKILL)
+
+
+def test_a_failing_command_takes_what_it_started_with_it(tmp_path):
+    told = []
+    line = f"sleep 1000 & echo $! > {tmp_path}/pid; exit 3"
+    commands = Commands(line, told.append, shell=True, timeout_s=LONG_S)
+    fire(commands)
+    commands.finished({})
+    until_dead((tmp_path / "pid").read_text().strip())
+    assert told == [f"--exec {line}: ended with exit code 3"]
 
 
 def test_one_that_hangs_never_holds_the_listening_up_and_what_does_not_fit_is_told(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import tempfile
 import wave
@@ -30,6 +31,7 @@ _PATIENCE_S = 5.0
 """So long the end waits for the last clips to be written."""
 _LONGEST_KEYWORD = 40
 """In characters; a file's name may have 255 bytes."""
+_OWNERS_FILE, _OWNERS_FOLDER = 0o600, 0o700
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z_[\w-]+_\d\.\d{2}\.wav")
 _LEFTOVER = re.compile(r"\.\d{8}T\d{6}\.\d{6}Z_[\w-]+_\d\.\d{2}-\w+\.wav")
 """What a write that was cut short by a power failure leaves (kws_device.atomic)."""
@@ -38,8 +40,9 @@ _LEFTOVER = re.compile(r"\.\d{8}T\d{6}\.\d{6}Z_[\w-]+_\d\.\d{2}-\w+\.wav")
 class Clips(Sink):
     """Writes a 16-bit wav of the clip that fired, named like 20260506T074501.250000Z_yes_0.97.wav.
 
-    Only the newest of its own files are kept. A clip that cannot be written is noted, and listening
-    goes on.
+    People's speech is in them: only their owner can read them, whatever the umask, and a new folder is
+    closed to all others. Only the newest of its own files are kept. A clip that cannot be written is noted,
+    and listening goes on.
     """
 
     def __init__(
@@ -53,11 +56,12 @@ class Clips(Sink):
         if keep < 1:
             raise InputError(f"--keep-clips {keep}: must be at least 1")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not folder.is_dir():
+                folder.mkdir(_OWNERS_FOLDER, parents=True, exist_ok=True)
+                folder.chmod(_OWNERS_FOLDER)  # a umask may have taken even that away
             tempfile.TemporaryFile(dir=folder).close()
-            for path in folder.iterdir():
-                if _LEFTOVER.fullmatch(path.name):
-                    path.unlink(missing_ok=True)
+            for name in _files(folder, _LEFTOVER):
+                (folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise InputError(
                 f"--save-clips {folder}: cannot be written ({error.strerror}); choose another folder"
@@ -88,7 +92,7 @@ class Clips(Sink):
             raise InputError("the folder is gone; put it back")
         name = self._name(now, event)
         try:
-            atomic.write_bytes(self._folder / name, wav(samples, sample_rate_hz))
+            atomic.write_bytes(self._folder / name, wav(samples, sample_rate_hz), _OWNERS_FILE)
         finally:
             self._prune(name)
 
@@ -104,10 +108,26 @@ class Clips(Sink):
         # In the order in which we wrote them: a Pi has no clock of its own, and names after a start
         # without network may be older than those before.
         self._written.append(newest)
-        earlier = {path.name for path in self._folder.iterdir() if _NAME.fullmatch(path.name)}
-        ours = [name for name in self._written if name in earlier]
-        for name in [*sorted(earlier.difference(ours)), *ours][: -self._keep]:
-            (self._folder / name).unlink(missing_ok=True)
+        clips = _files(self._folder, _NAME)
+        ours = [name for name in self._written if name in clips]
+        failure: OSError | None = None
+        for name in [*sorted(clips.difference(ours)), *ours][: -self._keep]:
+            try:
+                (self._folder / name).unlink(missing_ok=True)
+            except OSError as error:  # somebody else's, in a folder of many
+                failure = error
+        if failure is not None:
+            raise InputError(f"{failure.filename}: cannot be removed ({failure.strerror}); remove it by hand")
+
+
+def _files(folder: Path, name: re.Pattern[str]) -> set[str]:
+    """The names of the files that are called so; folders and links are not ours."""
+    with os.scandir(folder) as entries:
+        return {
+            entry.name
+            for entry in entries
+            if name.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        }
 
 
 def wav(samples: NDArray[np.float32], sample_rate_hz: int) -> bytes:

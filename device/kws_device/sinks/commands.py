@@ -29,7 +29,9 @@ _REAPING_S = 1.0
 class Commands(Sink):
     """Runs a command for each event, which it finds in its environment; one after the other, in order.
 
-    A command that fails, or takes too long and is killed with all that it started, is noted.
+    Each runs in a process group of its own. What it leaves running when it ends is killed, so that nothing
+    piles up in a year; what has to go on must leave the group (setsid). A command that fails, or takes too
+    long and is killed with all that it started, is noted.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Commands(Sink):
             return
         finally:
             with self._lock:
+                _kill(self._running)
                 self._running = None
         if self._ended.is_set() and code == -signal.SIGKILL:
             self._notes("timeout", f"{self._name}: killed, since listening has ended")
@@ -127,6 +130,10 @@ def _split(command: str) -> list[str]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        with suppress(ProcessLookupError):  # it has just ended by itself
-            os.killpg(process.pid, signal.SIGKILL)
+    """Kill all of a command's process group, also where the command itself has ended.
+
+    The group keeps its number while anybody is in it. Empty, it is free for others, but only after all
+    others of the system were used up: not in the moment that passes here.
+    """
+    with suppress(ProcessLookupError):  # nobody is left in it
+        os.killpg(process.pid, signal.SIGKILL)
