@@ -112,3 +112,22 @@ def trained(command, tmp_path_factory) -> Trained:
     result = command(*made.arguments, "--out", made.run)
     assert result.returncode == 0, result.stderr
     return made
+
+
+@pytest.fixture(scope="session")
+def verifier_run(tmp_path_factory) -> Path:
+    """The run of a small verifier."""
+    import small_verifier
+
+    return small_verifier.train(tmp_path_factory.mktemp("verifier"))
+
+
+@pytest.fixture(scope="session")
+def verified(verifier_run, command, tmp_path_factory) -> Path:
+    """The shipped files with that verifier."""
+    import small_verifier
+
+    out = tmp_path_factory.mktemp("verified")
+    result = command("kws-export", "verifier", verifier_run, *small_verifier.first_network(), "--out", out)
+    assert result.returncode == 0, result.stderr
+    return out

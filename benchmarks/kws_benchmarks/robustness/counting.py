@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,35 +45,6 @@ class Count:
         said = {truth for _, truth, _ in self._answers}
         per_class = {label: figure(self.tally(label)) for label in labels if label in said}
         return {**figure(self.tally()), "per_class": per_class}
-
-
-class Accepted:
-    """What would become events at the model's thresholds, if a window were all that the decoder averages."""
-
-    def __init__(self, thresholds: Mapping[str, float]) -> None:
-        """`thresholds`, by keyword, count in every scene."""
-        self._thresholds = thresholds
-        self._heard: Tally = {}
-        self._false: Tally = {}
-
-    def add(self, judgement: Judgement) -> None:
-        """Count the answers to some of the words: keywords that are heard, other sounds taken for one."""
-        for item, predicted, score in zip(judgement.items, judgement.predicted, judgement.score, strict=True):
-            accepted = predicted in self._thresholds and score > self._thresholds[predicted]
-            is_keyword = item.label in self._thresholds
-            counts = self._heard if is_keyword else self._false
-            yes, total = counts.get(item.source, (0, 0))
-            wanted = accepted and (predicted == item.label or not is_keyword)
-            counts[item.source] = (yes + wanted, total + 1)
-
-    def figures(self) -> dict[str, Any]:
-        """Of keywords ("heard") and of all else ("false") {"share", "ci95", "n"}, where there are any."""
-        found = {}
-        for name, counts in (("heard", self._heard), ("false", self._false)):
-            if counts:
-                of = figure(counts)
-                found[name] = {"share": of["accuracy"], "ci95": of["ci95"], "n": of["n"]}
-        return found
 
 
 class Changed:

@@ -21,9 +21,10 @@ from kws_training.evaluation.test_sets import EvaluationSet
 
 from ..playback.room import Room
 from ..playback.sets import played
+from .acceptance import Accepted, Reports, by_listening, by_window
 from .clips import chunks, windows
 from .conditions import Condition, conditions
-from .counting import Accepted, Changed, Count
+from .counting import Changed, Count
 from .mistakes import Mistake, Worst, fifty
 from .models import Candidate
 from .predictions import Predictions, predictions
@@ -145,12 +146,18 @@ class _Run:
                 if set_.kind != "mel":
                     self.worst[head].add(condition.name, judgement)
             words = judged.get(KEYWORD_HEAD)
-            if words is not None:
-                thresholds = model.manifest.decoder.thresholds
-                self._accepted.setdefault(condition.name, Accepted(thresholds)).add(words)
+            if words is not None and (reports := self._reports(set_.kind)):
+                accepted = Accepted(reports, model.manifest.keywords)
+                self._accepted.setdefault(condition.name, accepted).add(words)
             clean = words if set_.kind == "clean" else clean
             if set_.kind == "shift" and words is not None and clean is not None:
                 self._changed.setdefault(condition.name, Changed()).add(clean, words)
+
+    def _reports(self, kind: str) -> Reports | None:
+        """How to tell what is reported; None where only sound could tell, and a set is none."""
+        if self._model.spotter is None:
+            return by_window(self._model.manifest)
+        return None if kind == "mel" else by_listening(self._model.spotter)
 
     def figures(self) -> list[dict[str, Any]]:
         """The report's sets, in order."""

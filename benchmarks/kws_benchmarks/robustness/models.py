@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kws_device import model_file
+from kws_device import Spotter, model_file
 from kws_device.engine import load_engine
 from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
@@ -31,6 +31,8 @@ class Candidate:
     """Accuracies on validation by head, as far as the model itself tells them."""
     scene_normalisation: Normalisation | None = None
     """Of scenes, where they have one of their own."""
+    spotter: Spotter | None = None
+    """The device's own path, where a verifier has the last word on what is reported."""
 
 
 def candidate(model: str | Path | None) -> Candidate:
@@ -49,7 +51,9 @@ def candidate(model: str | Path | None) -> Candidate:
     told = data.get("folds") if isinstance(data, dict) else None
     folds = told if isinstance(told, str) and told in FOLDS else "documented"
     promised = _promised_by(file.manifest)
-    return Candidate(file.manifest, engine_predictor(load_engine(file)), folds, promised)
+    spotter = None if file.manifest.verifier is None else Spotter.load(file.path)
+    predict = engine_predictor(load_engine(file))
+    return Candidate(file.manifest, predict, folds, promised, spotter=spotter)
 
 
 def _promised_by(manifest: Manifest) -> dict[str, float]:
