@@ -16,9 +16,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soxr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from virtual_card import VirtualCard
 
-from kws_device import Microphone, audio_files
+from kws_device import InputError, Microphone, audio_files
 from kws_device.sources import portaudio
 
 RATE = 16000
@@ -266,3 +268,102 @@ def test_a_listener_that_falls_behind_loses_sound_and_says_so(monkeypatch):
         next(source)
     source.close()
     assert microphone.lost_s >= 320 / RATE
+
+
+BLOCK = 320
+
+
+class FakeStream:
+    """A device that delivers 20 ms blocks of sound, those at `gaps` so many seconds late and flagged."""
+
+    def __init__(self, rate_hz, gaps=(), blocks=10):
+        self.rate_hz = rate_hz
+        self.closed = False
+        self._left = [dict(gaps).get(index, 0.0) for index in range(blocks)]
+        self._now_s = time.monotonic()
+
+    def read(self, patience_s):
+        gap_s = self._left.pop(0)
+        self._now_s += BLOCK / self.rate_hz + gap_s
+        return portaudio.Recorded(np.full((BLOCK, 1), 1000, dtype=np.int16), self._now_s, gap_s > 0)
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Lets a microphone open these streams, one after the other."""
+
+    def let(*streams):
+        streams = list(streams)
+        monkeypatch.setattr(portaudio, "find_device", lambda name: {"name": "fake"})
+        monkeypatch.setattr(portaudio, "Stream", lambda device, channel: streams.pop(0))
+        return Microphone()
+
+    return let
+
+
+def test_every_listening_begins_anew_whatever_went_on_in_between(opened, monkeypatch):
+    first, second = FakeStream(RATE, gaps=[(2, 3.0)]), FakeStream(RATE)
+    microphone = opened(first, second)
+    source = microphone.blocks(RATE)
+    while microphone.lost_s < 3:
+        next(source)
+    source.close()
+    assert first.closed
+    second._now_s += 3600.0
+    blocks = microphone.blocks(RATE)
+    sound = np.concatenate([next(blocks) for _ in range(10)])
+    assert np.all(sound == np.float32(1000 / 32768))
+    assert microphone.lost_s == 0
+    assert microphone.audio_s == pytest.approx(len(sound) / RATE)
+    blocks.close()
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    gaps=st.dictionaries(st.integers(1, 9), st.floats(0.1, 7200.0), max_size=3),
+    rate_hz=st.sampled_from([RATE, 44100, 48000]),
+)
+def test_no_pause_makes_a_large_block_and_none_moves_the_times(gaps, rate_hz, opened):
+    microphone = opened(FakeStream(rate_hz, gaps=gaps.items()))
+    source = microphone.blocks(RATE)
+    expected_s = 10 * BLOCK / rate_hz + sum(gaps.values())
+    delivered = 0
+    while microphone.audio_s < expected_s - 0.001:
+        block = next(source)
+        assert len(block) <= 1.1 * RATE  # a resampler may bring what it held back
+        delivered += len(block)
+    assert microphone.lost_s == pytest.approx(sum(gaps.values()), abs=0.001)
+    assert microphone.audio_s == pytest.approx(expected_s, abs=0.001)
+    # The resampler holds some of the newest sound back.
+    assert delivered / RATE == pytest.approx(expected_s, abs=0.1)
+    source.close()
+
+
+def test_a_device_that_comes_when_nobody_listens_any_more_is_not_kept(monkeypatch):
+    """The attempt to open it had begun before."""
+    came, stream = threading.Event(), FakeStream(RATE)
+    closed = threading.Event()
+    stream.close = closed.set
+
+    def open_late(device, channel):
+        came.wait(10)
+        return stream
+
+    answers = iter([InputError("not there yet"), {"name": "fake"}])
+
+    def find(name):
+        answer = next(answers)
+        if isinstance(answer, InputError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(portaudio, "find_device", find)
+    monkeypatch.setattr(portaudio, "Stream", open_late)
+    source = Microphone("fake", wait=True).blocks(RATE)
+    next(source)
+    source.close()
+    came.set()
+    assert closed.wait(10)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 
 import numpy as np
 import soxr
@@ -32,6 +33,13 @@ class Microphone:
 
     When it falls silent, is unplugged or its sound server dies, the source delivers silence in
     step with the clock and opens it again, for as long as it takes.
+
+    Times go on while the process is stopped (Ctrl-Z) or its listener busy for long: what was missed is
+    delivered as silence of its length, a second at a time, and counted in `lost_s`. While the whole machine
+    sleeps, its clock stands still, and nothing counts as lost.
+
+    It may be listened to again after a `break`. Every listening opens the device anew and counts its times,
+    `audio_s` and `lost_s` from zero: what was said between two of them is not lost, since nobody listened.
     """
 
     def __init__(
@@ -54,7 +62,6 @@ class Microphone:
         self._channel = channel
         self._wait = wait
         self._gain = np.float32(10 ** (gain_db / 20) / 32768)
-        self._stream: portaudio.Stream | None = None
         self._clock: SampleClock | None = None
         """From the first block on, or from the first wait."""
         self._pause_s = _FIRST_PAUSE_S
@@ -72,21 +79,30 @@ class Microphone:
             InputError: the device cannot be opened at the start, unless it was to be waited for;
                 PortAudio itself hangs.
         """
+        self._begin()
+        stream: portaudio.Stream | None = None
         try:
             try:
-                self._stream = self._open()
+                stream = self._open()
             except InputError as error:
                 if not self._wait:
                     raise
                 self._waits(str(error))
             while True:
-                if self._stream is None:
-                    yield from self._silence_until_open(sample_rate_hz)
-                else:
-                    yield from self._recorded(self._stream, sample_rate_hz)
-                    self._close()
+                if stream is None:
+                    stream = yield from self._silence_until_open(sample_rate_hz)
+                yield from self._recorded(stream, sample_rate_hz)
+                stream.close()
+                stream = None
         finally:
-            self._close()
+            if stream is not None:
+                stream.close()
+
+    def _begin(self) -> None:
+        self._clock = None
+        self._pause_s = _FIRST_PAUSE_S
+        self.audio_s = self.lost_s = 0.0
+        self.state = LISTENING
 
     def _open(self) -> portaudio.Stream:
         device = portaudio.find_device(self._device)
@@ -98,11 +114,6 @@ class Microphone:
         time.sleep(pause_s)
         portaudio.look_again()
         return self._open()
-
-    def _close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
 
     def _waits(self, reason: str) -> None:
         self.state = f"waiting for {self.name}: {reason}"
@@ -122,10 +133,8 @@ class Microphone:
             if self._clock is None:
                 self._clock = SampleClock(recorded.at_s - block_s)
             lost_s = self._clock.arrived(recorded.at_s, block_s, recorded.overflowed)
-            if lost := round(lost_s * rate):
-                self._clock.filled(lost / rate)
-                self.lost_s += lost / rate
-                yield resampled(np.zeros(lost, dtype=np.float32))
+            for silence in self._in_place_of_lost(self._clock, round(lost_s * rate), rate):
+                yield resampled(silence)
             column = 0 if self._channel is None else self._channel - 1
             yield resampled(recorded.samples[:, column] * self._gain)
         self._waits("it delivers no sound")
@@ -133,33 +142,53 @@ class Microphone:
         if self._clock is not None:
             yield from self._silence(self._clock, time.monotonic(), sample_rate_hz)
 
-    def _silence_until_open(self, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    def _silence_until_open(
+        self, sample_rate_hz: int
+    ) -> Generator[NDArray[np.float32], None, portaudio.Stream]:
         """In step with the clock, so that times stay right and whoever listens stays alive."""
         if self._clock is None:
             self._clock = SampleClock(time.monotonic())
         attempt = Detached(self._open)
-        while True:
-            began_s = time.monotonic()
-            while not attempt.wait(_TICK_S):
-                now_s = time.monotonic()
-                if now_s - began_s > _HANGS_S:
-                    raise InputError(f"{self.name}: PortAudio hangs while opening it; start again")
-                yield from self._silence(self._clock, now_s, sample_rate_hz)
-            try:
-                self._stream = attempt.result()
-                return
-            except Exception as error:  # PortAudio has many ways to fail while its server is away
-                self._waits(str(error))
-            pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)
-            attempt = Detached(functools.partial(self._open_later, pause_s))
+        try:
+            while True:
+                began_s = time.monotonic()
+                while not attempt.wait(_TICK_S):
+                    now_s = time.monotonic()
+                    if now_s - began_s > _HANGS_S:
+                        raise InputError(f"{self.name}: PortAudio hangs while opening it; start again")
+                    yield from self._silence(self._clock, now_s, sample_rate_hz)
+                try:
+                    return attempt.result()
+                except Exception as error:  # PortAudio has many ways to fail while its server is away
+                    self._waits(str(error))
+                pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)
+                attempt = Detached(functools.partial(self._open_later, pause_s))
+        except GeneratorExit:
+            # Nobody listens any more, and the device must not stay taken.
+            Detached(functools.partial(_close_late, attempt))
+            raise
 
     def _silence(
         self, clock: SampleClock, now_s: float, sample_rate_hz: int
     ) -> Iterator[NDArray[np.float32]]:
         missing = int(clock.missing(now_s) * sample_rate_hz)
-        clock.filled(missing / sample_rate_hz)
-        self.lost_s += missing / sample_rate_hz
-        self.audio_s += missing / sample_rate_hz
-        # After a long sleep of the whole machine there may be hours of it.
-        for start in range(0, missing, sample_rate_hz):
-            yield np.zeros(min(sample_rate_hz, missing - start), dtype=np.float32)
+        for silence in self._in_place_of_lost(clock, missing, sample_rate_hz):
+            self.audio_s += len(silence) / sample_rate_hz
+            yield silence
+
+    def _in_place_of_lost(
+        self, clock: SampleClock, samples: int, rate_hz: int
+    ) -> Iterator[NDArray[np.float32]]:
+        """Silence of so many samples, in blocks of a second: of a stopped process there may be hours."""
+        for start in range(0, samples, rate_hz):
+            silence = np.zeros(min(rate_hz, samples - start), dtype=np.float32)
+            clock.filled(len(silence) / rate_hz)
+            self.lost_s += len(silence) / rate_hz
+            yield silence
+
+
+def _close_late(attempt: Detached[portaudio.Stream]) -> None:
+    """Close what an attempt to open brings, whenever it does."""
+    if attempt.wait(_HANGS_S):
+        with suppress(Exception):  # it brought nothing
+            attempt.result().close()
