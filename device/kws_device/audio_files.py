@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -88,7 +89,7 @@ def _opened(path: Path) -> Iterator[tuple[_Forward, int]]:
     container = inspect(path)
     wav, frames = container.wav, container.mp3
     missing_at = wav.missing_at if wav else None
-    with nullcontext(path) if missing_at is None else riff.Repaired(path, missing_at) as source:
+    with nullcontext(os.fsencode(path)) if missing_at is None else riff.Repaired(path, missing_at) as source:
         try:
             with _quiet(path):
                 file = _Forward(source)

@@ -10,6 +10,7 @@ from kws_device import model_file
 from kws_device.command import ArgumentParser, run
 from kws_device.manifest import describe
 from kws_device.strict import json_text
+from kws_training.data.corpus import FOLDER_KINDS
 from kws_training.threads import keep_products_small
 
 
@@ -30,7 +31,7 @@ def _export_parser() -> ArgumentParser:
     )
     parser.add_argument("--test", action="store_true", help="measure the test split, too")
     parser.add_argument("--report", action="store_true", help="write what int8 does to each layer")
-    for kind in ("speech", "scenes", "negatives", "noise"):
+    for kind in FOLDER_KINDS:
         parser.add_argument(
             f"--{kind}", type=Path, metavar="DIR", help="instead of the folder that the run remembers"
         )
@@ -85,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
     from .export import Options, export
     from .files import FIGURES
 
-    folders = {kind: getattr(options, kind) for kind in ("speech", "scenes", "negatives", "noise")}
+    folders = {kind: getattr(options, kind) for kind in FOLDER_KINDS}
     export(options.run, options.out, Options(options.limit, options.test, options.report), **folders)
     print((options.out / FIGURES).read_text(encoding="utf-8"), file=sys.stderr, end="")
     return 0

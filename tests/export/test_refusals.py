@@ -10,6 +10,10 @@ import pytest
 import trees
 from helpers import one_line_refusal
 
+from kws_device.errors import InputError
+from kws_training import runs
+from kws_training.data.corpus import FOLDER_KINDS
+
 
 @pytest.fixture
 def run(trained, tmp_path):
@@ -40,6 +44,28 @@ def test_data_that_is_gone_or_silent_is_named(command, run, tmp_path):
     refused(command, run, tmp_path, *options, words=("nothing but silence",))
 
 
+def test_a_run_is_exported_wherever_its_folders_are_now(command, run, tmp_path):
+    remembered = json.loads((run / "folders.json").read_text())
+    gone = tmp_path / "gone"
+    (run / "folders.json").write_text(json.dumps(remembered | {"voices": str(gone)}))
+    refused(command, run, tmp_path, words=(gone, "the voices were", "--voices DIR"))
+    voices = trees.own_words(tmp_path / "voices", takes=4)
+    result = command("kws-export", run, "--out", tmp_path / "out", "--voices", voices)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"speech": 3}', "[" * 100_000, "\xff"])
+def test_a_run_that_does_not_say_where_its_data_lies_is_named(run, content):
+    (run / "folders.json").write_text(content, encoding="latin-1")
+    with pytest.raises(InputError, match=r"folders\.json|no such folder"):
+        runs.recall_folders(run)
+
+
+def test_every_folder_of_training_can_be_named_to_the_export(command):
+    said = command("kws-export", "--help").stdout
+    assert all(f"--{kind} DIR" in said for kind in FOLDER_KINDS)
+
+
 def test_a_folder_that_cannot_be_written_is_named(command, run, tmp_path):
     (tmp_path / "file").write_text("in the way")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -67,8 +93,8 @@ def test_an_export_that_keeps_no_limit_leaves_what_was_there(command, run, tmp_p
     out = tmp_path / "out"
     out.mkdir()
     (out / "kws.tflite").write_text("of before")
-    result = command("kws-export", run, "--out", out, "--limit", "int8_agreement=1")
-    words = ("validation: kws", "head", "the limit int8_agreement is 1", "Nothing was written")
+    result = command("kws-export", run, "--out", out, "--limit", "windows=1000000")
+    words = ("validation: there are only", "the limit windows is 1e+06", "Nothing was written")
     one_line_refusal(result, *words, code=3)
     assert [path.name for path in out.iterdir()] == ["kws.tflite"]
     assert (out / "kws.tflite").read_text() == "of before"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+from pathlib import Path
+
 import pytest
 import soundfile
 import trees
 
 from kws_device.errors import InputError
-from kws_training.data.check import leaks
+from kws_training.data.check import check, leaks
 from kws_training.data.corpus import Folders, background_paths, check_keywords, load_corpus, split_rules
 from kws_training.data.layouts import read_dataset
 from kws_training.data.splits import SPLITS
@@ -241,3 +246,67 @@ def test_reports_can_say_which_rule_splits_what(talk, tmp_path):
     assert split_rules(Folders(noise=tmp_path / "noise")) == {"noise": "name of folder, else rank"}
     own = trees.own_words(tmp_path / "own")
     assert split_rules(Folders(speech=own)) == {"speech": "rank"}
+
+
+def rewritten(table, change):
+    """A table whose text is changed; returns its dataset's folder."""
+    table.write_bytes(change(table.read_bytes()))
+    return table.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace(b",1000,", b",one,", 1), "src_file 'one' is no number"),
+        (lambda text: text.replace(b",1000,", b",,", 1), "src_file '' is no number"),
+        (lambda text: text + b"1-1-A-0.wav,1\r\n", "row 33 lacks cells"),
+        (lambda text: text + b"\xff", "not UTF-8"),
+        (lambda text: text + b"x" * 200_000, "not a table"),
+        (lambda text: text.replace(b"1-1000-A-0.wav", b"../../short.wav"), "'../../short.wav' is no name"),
+        (lambda text: text.replace(b"1-1000-A-0.wav", b"/etc/hostname"), "'/etc/hostname' is no name"),
+        (lambda text: text.replace(b"1-1000-A-0.wav", b"..\\short.wav"), "is no name of a file"),
+        (lambda text: text.replace(b"1-1000-A-0.wav", b".."), "is no name of a file"),
+    ],
+)
+def test_a_damaged_or_hostile_table_of_esc50_is_refused(tmp_path, change, words):
+    soundfile.write(tmp_path / "short.wav", [0.1] * 1600, 16000)
+    folder = rewritten(trees.esc50(tmp_path / "e") / "meta" / "esc50.csv", change)
+    with pytest.raises(InputError, match=r"esc50\.csv: .*" + re.escape(words)):
+        read_dataset(folder)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"1003-3-0-0.wav", b"../../../short.wav"), (b"1,1,3,dog_bark", b"1,1/../../..,3,dog_bark")],
+)
+def test_a_table_of_urbansound8k_names_no_file_elsewhere(tmp_path, before, after):
+    folder = rewritten(
+        trees.urbansound8k(tmp_path) / "metadata" / "UrbanSound8K.csv",
+        lambda text: text.replace(before, after),
+    )
+    with pytest.raises(InputError, match=r"UrbanSound8K\.csv: .* is no name of a file"):
+        read_dataset(folder)
+
+
+def test_a_list_that_is_not_utf8_is_refused(tmp_path):
+    folder = trees.speech_commands(tmp_path)
+    with (folder / "testing_list.txt").open("ab") as file:
+        file.write(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"testing_list\.txt: not UTF-8"):
+        read_dataset(folder)
+
+
+def test_names_that_are_not_utf8_are_read_and_told_with_escapes(tmp_path):
+    for folder in (b"lamp", b"d\xffor"):
+        word = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + folder))
+        word.mkdir()
+        for speaker in (b"a", b"b", b"\xe4"):
+            soundfile.write(tmp_path / "new.wav", [0.1] * 1600, 16000)
+            (tmp_path / "new.wav").rename(word / os.fsdecode(speaker + b"_1.wav"))
+    dataset = read_dataset(tmp_path)
+    told = json.dumps([[clip.name, clip.label, clip.source] for clip in dataset.clips], ensure_ascii=False)
+    told.encode("utf-8")
+    assert {clip.label for clip in dataset.clips} == {"lamp", "d\\udcffor"}
+    assert "lamp/\\udce4_1.wav" in {clip.name for clip in dataset.clips}
+    assert len(load_corpus(Folders(tmp_path), ["lamp"], 16000, "train").speech) == 2
+    assert check(dataset)["problems"][0]["kind"] == "short"

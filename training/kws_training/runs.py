@@ -18,7 +18,7 @@ from kws_device.manifest import Manifest, parse, to_json
 from kws_device.strict import build, json_text
 
 from . import recipes
-from .data.corpus import Folders
+from .data.corpus import FOLDER_KINDS, Folders
 from .recipes import AnyRecipe
 
 if TYPE_CHECKING:
@@ -136,10 +136,27 @@ def read_run(run: Path) -> tuple[AnyRecipe, Manifest]:
 
 
 def recall_folders(run: Path, **given: Path | None) -> Folders:
-    """The data folders of a run, those given taking the place of the remembered ones."""
-    remembered = json.loads((run / FOLDERS).read_text(encoding="utf-8"))
-    chosen = {name: Path(folder) for name, folder in remembered.items()}
-    chosen |= {name: folder for name, folder in given.items() if folder is not None}
+    """The data folders of a run, those given taking the place of the remembered ones.
+
+    Args:
+        run: its folder.
+        given: where the data lies now, by kind; None: where it was.
+
+    Raises:
+        InputError: what the run remembers cannot be read, or a folder is not where it was.
+    """
+    path = run / FOLDERS
+    try:
+        remembered = json.loads(path.read_text(encoding="utf-8"))
+        chosen = {kind: Path(folder) for kind, folder in remembered.items() if kind in FOLDER_KINDS}
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name another run") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path}: does not say where the data lies ({error}); train again") from error
+    chosen |= {kind: folder for kind, folder in given.items() if folder is not None}
+    for kind, folder in chosen.items():
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder, where the {kind} were; give --{kind} DIR")
     return Folders(**chosen)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from kws_device import audio_files
 from kws_device.audio_files import SUFFIXES
 from kws_device.errors import InputError
 from kws_device.manifest import SILENCE, UNKNOWN
+from kws_device.untrusted_text import printable
 
 from ..recipes import AnyRecipe
 from ..waveform.recipe import Recipe
@@ -35,6 +36,10 @@ class Folders:
     negatives: Path | None = None
     noise: Path | None = None
     voices: Path | None = None
+
+
+FOLDER_KINDS = tuple(field.name for field in fields(Folders))
+"""What folders are given for: the names of the options that name them."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +232,6 @@ def provenance(folders: Folders, recipe: AnyRecipe) -> list[tuple[str, str]]:
         stated: str = getattr(recipe.provenance, kind)
         if not stated and kind in ("speech", "scenes"):
             stated = PUBLISHED.get(read_dataset(folder).layout, "")
-        name, _, licence = (stated or f"folder {folder.name}; licence not stated").partition("; ")
+        name, _, licence = (stated or f"folder {printable(folder.name)}; licence not stated").partition("; ")
         found.append((f"{kind}: {name}", licence))
     return found

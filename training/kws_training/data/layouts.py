@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from kws_device.audio_files import SUFFIXES
 from kws_device.errors import InputError
 
 from .splits import BY_FOLDS, BY_LISTS, BY_RANK, WORDS_ORDER, split_by_rank
+from .tables import file_of, read_table, read_text
 
 BACKGROUND = "_background_noise_"
 
@@ -46,7 +46,7 @@ class Clip:
     @property
     def name(self) -> str:
         """The path below the dataset's folder, with `/`: it tells every clip of a dataset apart."""
-        return self.path.relative_to(self.folder).as_posix()
+        return _unicode(self.path.relative_to(self.folder).as_posix())
 
 
 @dataclass(frozen=True)
@@ -110,20 +110,30 @@ def read_dataset(folder: Path, folds: str = "documented") -> Dataset:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; name one with recordings")
-    if (folder / "meta" / "esc50.csv").is_file():
-        dataset = _esc50(folder)
-    elif (folder / "metadata" / "UrbanSound8K.csv").is_file():
-        dataset = _urbansound8k(folder, folds)
-    elif _is_speech_commands(folder):
-        dataset = _speech_commands(folder)
-    else:
-        dataset = _folders(folder)
+    try:
+        dataset = _recognised(folder, folds)
+    except OSError as error:
+        place = error.filename or folder
+        raise InputError(f"{place}: cannot be read ({error.strerror}); name a folder you may read") from error
     if not dataset.clips:
         raise InputError(
             f"{folder}: no audio found; expected Speech Commands, ESC-50, UrbanSound8K, "
             f"or one folder of {', '.join(SUFFIXES)} files per word"
         )
     return dataset
+
+
+def _recognised(folder: Path, folds: str) -> Dataset:
+    if (folder / "meta" / "esc50.csv").is_file():
+        return _esc50(folder)
+    if (folder / "metadata" / "UrbanSound8K.csv").is_file():
+        return _urbansound8k(folder, folds)
+    return _speech_commands(folder) if _is_speech_commands(folder) else _folders(folder)
+
+
+def _unicode(name: str) -> str:
+    """A file's name as reports can hold it: bytes that are no UTF-8 become escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _word_folders(folder: Path) -> list[Path]:
@@ -146,14 +156,20 @@ def _speech_commands(folder: Path) -> Dataset:
     for name, split in (("validation_list.txt", "validation"), ("testing_list.txt", "test")):
         path = folder / name
         if path.is_file():
-            listed |= dict.fromkeys(path.read_text(encoding="utf-8").split(), split)
+            listed |= dict.fromkeys(read_text(path).split(), split)
     otherwise = "train" if listed else None
     clips = []
     for word in _word_folders(folder):
         for path in audio_below(word):
             relative = path.relative_to(folder).as_posix()
             clips.append(
-                Clip(path, word.name, listed.pop(relative, otherwise), path.name.split("_nohash_")[0], folder)
+                Clip(
+                    path,
+                    _unicode(word.name),
+                    listed.pop(relative, otherwise),
+                    _unicode(path.name.split("_nohash_")[0]),
+                    folder,
+                )
             )
     if listed:
         name, split = next(iter(listed.items()))
@@ -164,25 +180,15 @@ def _speech_commands(folder: Path) -> Dataset:
     return Dataset(folder, "speech-commands", tuple(clips), tuple(audio_below(folder / BACKGROUND)))
 
 
-def _table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if missing := set(columns) - set(reader.fieldnames or ()):
-            raise InputError(f"{path}: column {', '.join(sorted(missing))} missing; unpack the dataset again")
-        rows = list(reader)
-    return rows
-
-
-def _present(path: Path, table: Path) -> Path:
-    if not path.is_file():
-        raise InputError(f"{path}: listed in {table} but missing; unpack the dataset again")
-    return path
-
-
 def _esc50(folder: Path) -> Dataset:
     """Test: fold 5, or 4 where there is no 5; validation: every fifth source clip of the others."""
     table = folder / "meta" / "esc50.csv"
-    rows = _table(table, ("filename", "fold", "category", "src_file"))
+    rows = read_table(table, ("filename", "fold", "category", "src_file"))
+    for row in rows:
+        if not re.fullmatch(r"[0-9]{1,18}", row["src_file"]):
+            raise InputError(
+                f"{table}: src_file {row['src_file'][:40]!r} is no number; unpack the dataset again"
+            )
     test_fold = "5" if any(row["fold"] == "5" for row in rows) else "4"
     # Ordered by class, so that each fifth source takes its share of every class.
     sources = sorted(
@@ -195,7 +201,7 @@ def _esc50(folder: Path) -> Dataset:
         split = (
             "test" if row["fold"] == test_fold else "validation" if row["src_file"] in validation else "train"
         )
-        path = _present(folder / "audio" / row["filename"], table)
+        path = file_of(folder / "audio", row["filename"], table=table)
         clips.append(Clip(path, row["category"], split, row["src_file"], folder))
     return Dataset(folder, "esc50", tuple(clips), ())
 
@@ -205,8 +211,8 @@ def _urbansound8k(folder: Path, folds: str) -> Dataset:
     splits = {str(fold): split for split, numbers in FOLDS[folds].items() for fold in numbers}
     table = folder / "metadata" / "UrbanSound8K.csv"
     clips = []
-    for row in _table(table, ("slice_file_name", "fsID", "fold", "class")):
-        path = _present(folder / "audio" / f"fold{row['fold']}" / row["slice_file_name"], table)
+    for row in read_table(table, ("slice_file_name", "fsID", "fold", "class")):
+        path = file_of(folder / "audio", f"fold{row['fold']}", row["slice_file_name"], table=table)
         if row["fold"] in splits:
             clips.append(Clip(path, row["class"], splits[row["fold"]], row["fsID"], folder))
     return Dataset(folder, "urbansound8k", tuple(clips), ())
@@ -218,7 +224,7 @@ def _folders(folder: Path) -> Dataset:
     speakers = [_speaker(path, word) for path, word in found]
     split = split_by_rank(speakers, WORDS_ORDER)
     clips = [
-        Clip(path, word.name, split[speaker], speaker, folder)
+        Clip(path, _unicode(word.name), split[speaker], speaker, folder)
         for (path, word), speaker in zip(found, speakers, strict=True)
     ]
     return Dataset(folder, "folders", tuple(clips), tuple(audio_below(folder / BACKGROUND)))
@@ -227,4 +233,4 @@ def _folders(folder: Path) -> Dataset:
 def _speaker(path: Path, word: Path) -> str:
     """The folder below the word's where there is one, else the file's name up to the first `_`."""
     *folders, _ = path.relative_to(word).parts
-    return folders[0] if folders else path.stem.split("_")[0]
+    return _unicode(folders[0] if folders else path.stem.split("_")[0])
