@@ -94,25 +94,50 @@ def _add_compare(commands: Any) -> None:
 def _add_stream(commands: Any) -> None:
     stream = commands.add_parser(
         "stream",
-        help="words in long continuous speech and noise: misses, false accepts an hour, latency",
-        description="Words at known times in continuous speech and noise, through the device's own path.",
+        help="placed words, and hours of sound without them: misses, false accepts per hour, latency",
+        description="Words are placed over noise and over speech; false accepts are counted in the same "
+        "sound without them. All of it goes through the device's own path.",
     )
     stream.set_defaults(run=_stream)
     stream.add_argument("--speech", type=Path, metavar="DIR", help="words; without, only false accepts count")
     stream.add_argument(
         "--negatives",
-        type=Path,
-        metavar="DIR",
+        nargs="+",
+        action="extend",
         required=True,
-        help=f"continuous speech; {_BACKGROUND_SPLIT}",
+        metavar="[NAME=]DIR",
+        help="speech, each DIR a background of its own, those of the same NAME one together; "
+        + _BACKGROUND_SPLIT,
     )
-    stream.add_argument("--noise", type=Path, metavar="DIR", help="heard behind it; split by the same rule")
-    stream.add_argument("--snr", type=float, default=10.0, metavar="DB", help="of words over the rest (10)")
+    stream.add_argument(
+        "--noise",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="[NAME=]DIR",
+        help="noise and music, in the same way",
+    )
+    stream.add_argument(
+        "--mask",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="CSV of what is said when (recording, start_s, end_s, word); masks.csv in a DIR is found",
+    )
+    stream.add_argument("--peer", metavar="NAME:WORD", help="another engine instead of a model of ours")
+    stream.add_argument("--cache", type=Path, metavar="DIR", help="of the peers' environments")
+    stream.add_argument(
+        "--snr", type=float, default=10.0, metavar="DB", help="of placed words over what is under them (10)"
+    )
     stream.add_argument("--split", choices=("validation", "test", "all"), required=True)
     stream.add_argument("--out", type=Path, metavar="DIR", required=True)
     stream.add_argument("--seed", type=int, default=1, metavar="N", help="of the words' order and places (1)")
     stream.add_argument("--pitch", type=float, default=6.0, metavar="S", help="mean time between words (6)")
-    stream.add_argument("--passes", type=int, default=1, metavar="N", help="all again with other words (1)")
+    stream.add_argument(
+        "--passes", type=int, default=1, metavar="N", help="more placed words in the same sound (1)"
+    )
     stream.add_argument(
         "--tune",
         type=float,
@@ -220,25 +245,36 @@ def _stream(options: argparse.Namespace) -> int:
     _check_range("--pitch", options.pitch, 1, 3600)
     _check_range("--passes", options.passes, 1, 1000)
     if options.tune is not None:
-        _check_range("--tune", options.tune, 0, 3600)
+        _check_range("--tune", options.tune, 0.001, 3600)
     elif options.tune_also:
         raise InputError("--tune-also: nothing is tuned; give --tune FA_PER_HOUR")
+    if options.peer is not None and (options.model, options.tune) != (None, None):
+        raise InputError("--peer: another engine has no --model of ours and is not tuned; leave those out")
     room = _room(options)
 
-    from .stream.measure import Plan, Tuning, stream
+    from .peers import environments
+    from .stream.background import sources
+    from .stream.measure import Plan, Tuning, stream, stream_of_peer
 
+    named = sources([*options.negatives, *options.noise])
     plan = Plan(
         options.speech,
-        options.negatives,
-        options.noise,
+        named[: len(options.negatives)],
+        named[len(options.negatives) :],
         options.split,
         options.snr,
         options.seed,
         options.pitch,
         options.passes,
+        options.mask,
     )
-    tuning = None if options.tune is None else Tuning(options.tune, options.tune_also)
-    _show(lines.stream(stream(options.model, plan, options.out, tuning, room)))
+    if options.peer is not None:
+        peer, word = environments.find(options.peer)
+        report = stream_of_peer(peer, word, _cache(options) / "peers", plan, options.out, room)
+    else:
+        tuning = None if options.tune is None else Tuning(options.tune, options.tune_also)
+        report = stream(options.model, plan, options.out, tuning, room)
+    _show(lines.stream(report))
     return 0
 
 

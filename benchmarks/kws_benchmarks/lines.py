@@ -35,31 +35,39 @@ def robustness(report: dict[str, Any], name: str = "") -> list[str]:
     return text
 
 
+_PLACED = {"alone": "alone", "over_voice": "over a voice", "in_sentence": "in a sentence"}
+
+
 def stream(report: dict[str, Any]) -> list[str]:
-    """All words, then each, then what the figures rest on."""
+    """All words, then each condition, background and word, then what the figures rest on."""
     text = [f"{_model(report)}, {_split(report)}, {report['hours']:.2f} h of speech and noise"]
     if report["played"] is not None:
         text.append(f"played and recorded: {report['played']}")
     if report["tuned_to"] is not None:
         text.append(f"thresholds tuned to {report['tuned_to']:g} false accepts an hour")
-        if "tuned_from" in report and report["tuned_to"] * report["hours"] < 1:
-            text.append("for so short a stream that means none at all; give more sound")
-    text.append(f"{'all':12} {_stream_figures(report)}")
-    for name, figures in report["over"].items():
-        text.append(f"over {name:7} {_stream_figures(figures)} in {figures['hours']:.2f} h")
+    text.append(f"{'all':16} {_stream_figures(report)}")
+    for condition, called in _PLACED.items():
+        if (figures := report["placed"][condition]) is not None:
+            heard = f"{figures['hits']} of {figures['targets']} heard ({1 - figures['miss_rate']:.1%})"
+            at = f" at {report['snr_db']:g} dB" if condition != "in_sentence" else ""
+            text.append(f"{called + at:16} {heard}")
+    for name, figures in report["background"].items():
+        text.append(
+            f"{name:16} {figures['false_accepts']} false in {figures['hours']:.2f} h, "
+            f"{figures['per_hour']:.2f} an hour, at most {figures['bound95']:.2f} (95 %), "
+            f"{figures['masked']} masked"
+        )
     for word, figures in report["per_keyword"].items():
-        text.append(f"{word:12} {_stream_figures(figures)}, threshold {figures['threshold']:g}")
+        text.append(f"{word:16} {_stream_figures(figures)}, threshold {figures['threshold']:g}")
     late = report["latency_ms"]
     if late["median"] is not None:
         text.append(
             f"{late['median']:.0f} ms from a word's end to its event, 95 % within {late['p95']:.0f} ms"
         )
-    if not report["transcribed"]:
-        text.append(
-            "the speech has no transcripts: keywords said in it count as false, the true rate is lower"
-        )
-    elif report["left_out_without_transcript"]:
-        text.append(f"left out, without a transcript: {', '.join(report['left_out_without_transcript'])}")
+    if unknown := report["without_transcript"]:
+        text.append(f"without transcripts or masks: {', '.join(unknown)}; keywords said there count as false")
+    if left_out := report["left_out_without_transcript"]:
+        text.append(f"left out, without a transcript: {', '.join(left_out)}")
     return text
 
 
@@ -68,8 +76,8 @@ def _stream_figures(figures: dict[str, Any]) -> str:
     if figures["targets"]:
         missed = f"{figures['misses']} of {figures['targets']} missed ({figures['miss_rate']:.1%}), "
     return (
-        f"{missed}{figures['false_accepts']} false ({figures['false_accepts_per_hour']:.1f} an hour), "
-        f"{figures['masked']} masked"
+        f"{missed}{figures['false_accepts']} false ({figures['false_accepts_per_hour']:.2f} an hour, "
+        f"at most {figures['false_accepts_bound95']:.2f}), {figures['masked']} masked"
     )
 
 

@@ -9,9 +9,10 @@ import pytest
 import soundfile
 from helpers import one_line_refusal
 
+from kws_benchmarks.peers.environments import PEERS, environment
+from kws_benchmarks.peers.hearing import hear
 from kws_benchmarks.speed.measure import speed
 from kws_benchmarks.speed.parts import parts, windows
-from kws_benchmarks.speed.peers import PEERS, cpu_s, environment
 from kws_device import Spotter, audio_files, model_file
 from kws_device.engine import load_engine
 from kws_device.errors import InputError
@@ -93,6 +94,5 @@ def test_a_peer_is_measured_beside_ours_in_an_environment_of_its_own(monkeypatch
     assert figures["ratio"] == pytest.approx(ratio, rel=0.01)
     assert len(list(tmp_path.iterdir())) == 1
 
-    (tmp_path / "text.wav").write_text("no sound")
     with pytest.raises(InputError, match="pymicro-wakeword failed"):
-        cpu_s(peer, environment(peer, tmp_path), tmp_path / "text.wav")
+        hear(peer, environment(peer, tmp_path), "no_such_word", [np.zeros(RATE, np.float32)])

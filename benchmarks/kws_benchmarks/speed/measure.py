@@ -20,9 +20,10 @@ from kws_training import runs
 from kws_training.data.corpus import read_folder
 
 from ..checkout import demo
+from ..peers.environments import PEERS, Peer, environment
+from ..peers.hearing import PEERS_RATE_HZ, hear
 from .fresh import Fresh, cpu_afresh_s, listen_afresh
 from .parts import Sound, parts
-from .peers import PEERS, PEERS_RATE_HZ, cpu_s, environment
 
 _FRESH_S = 10.0
 """Of speech for each fresh process; its memory does not grow with it."""
@@ -54,12 +55,15 @@ def speed(
     if peers is not None:
         pythons = {p: environment(p, peers) for p in tqdm(PEERS, desc="peers", unit="peer", leave=False)}
     with tempfile.TemporaryDirectory() as folder:
-        wav, own, excerpt = (Path(folder) / f"{name}.wav" for name in ("speech", "own", "excerpt"))
+        own, excerpt = (Path(folder) / f"{name}.wav" for name in ("own", "excerpt"))
         soundfile.write(own, sound, rate, subtype="PCM_16")
-        soundfile.write(wav, _speech(speech, PEERS_RATE_HZ, seconds), PEERS_RATE_HZ, subtype="PCM_16")
         soundfile.write(excerpt, sound[: round(_FRESH_S * rate)], rate, subtype="PCM_16")
         calls["pipeline"] = functools.partial(cpu_afresh_s, file.path, own)
-        calls |= {peer.name: functools.partial(cpu_s, peer, pythons[peer], wav) for peer in pythons}
+        theirs = _speech(speech, PEERS_RATE_HZ, seconds)
+        calls |= {
+            peer.name: functools.partial(_peer_cpu_s, peer, python, theirs)
+            for peer, python in pythons.items()
+        }
         seen, fresh = _rounds(calls, functools.partial(listen_afresh, file.path, excerpt), rounds)
     ms = {name: 1000 * statistics.median(values) / seconds for name, values in seen.items()}
     return {
@@ -77,6 +81,10 @@ def speed(
         "rounds": rounds,
         "machine": f"{runs.processor()}, Python {platform.python_version()}",
     }
+
+
+def _peer_cpu_s(peer: Peer, python: Path, sound: Sound) -> float:
+    return hear(peer, python, peer.words[0], [sound]).cpu_s
 
 
 def _speech(speech: Path | None, rate: int, seconds: float) -> Sound:

@@ -1,1 +1,1 @@
-"""Words at known times in long continuous speech and noise: what is heard, missed, and heard for nothing."""
+"""Placed words and hours of sound without them: what is heard, missed and falsely accepted."""

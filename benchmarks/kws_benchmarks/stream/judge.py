@@ -1,26 +1,23 @@
-"""What a listener made of a stream: targets heard and missed, events that nothing called for."""
+"""What a listener made of a stream: targets heard and missed, and events that nothing called for."""
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from kws_device.events import Event
+from kws_training.data.masks import GRACE_S, Said
 
-from .background import NOISE, SPEECH, Passage
-from .compose import Target
-
-_GRACE_S = 0.75
-"""A decision comes up to a smoothing time and a step after its word."""
+from .background import Passage
+from .compose import Segment, Target
 
 
 @dataclass(frozen=True)
 class Span:
-    """A passage's time in a stream."""
+    """A recording's time in a stream."""
 
     start_s: float
     end_s: float
@@ -35,144 +32,180 @@ class Script:
     spans: tuple[Span, ...]
     """One after the other, without gaps."""
 
-    def hours(self, kind: str | None = None) -> float:
-        """How long the stream is, or all of its passages of a kind."""
-        return sum(s.end_s - s.start_s for s in self.spans if kind in (None, s.passage.kind)) / 3600
+    def hours(self) -> float:
+        """How long the stream is."""
+        return self.spans[-1].end_s / 3600 if self.spans else 0.0
+
+    def span_index_at(self, time_s: float) -> int:
+        """Which recording is heard at that time; behind the end, the last one."""
+        i = bisect.bisect_left(self.spans, time_s, key=lambda span: span.end_s)
+        return min(i, len(self.spans) - 1)
 
     def span_at(self, time_s: float) -> Span:
-        """The passage that is heard at that time; behind the end, the last one."""
-        i = bisect.bisect_left(self.spans, time_s, key=lambda span: span.end_s)
-        return self.spans[min(i, len(self.spans) - 1)]
+        """The recording that is heard at that time; behind the end, the last one."""
+        return self.spans[self.span_index_at(time_s)]
+
+
+class ScriptWriter:
+    """Writes down what a listener is given."""
+
+    def __init__(self) -> None:
+        self._targets: list[Target] = []
+        self._spans: list[Span] = []
+
+    def add(self, segment: Segment) -> None:
+        """A piece of the stream; those of one recording become one span."""
+        self._targets += segment.targets
+        start_s = segment.start_s
+        if segment.offset_s > 0:
+            start_s = self._spans.pop().start_s
+        self._spans.append(Span(start_s, segment.end_s, segment.passage))
+
+    def script(self) -> Script:
+        """All of it so far."""
+        return Script(tuple(self._targets), tuple(self._spans))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many of what; tallies of several keywords or streams add up."""
+
+    targets: int = 0
+    """Placed words."""
+    hits: int = 0
+    false_accepts: int = 0
+    masked: int = 0
+    """Events where a keyword is known to be said; neither hits nor false accepts."""
+    said: int = 0
+    """Occurrences of keywords in sentences, by transcripts."""
+    said_heard: int = 0
+    """Of these, at how many there was an event."""
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.targets + other.targets,
+            self.hits + other.hits,
+            self.false_accepts + other.false_accepts,
+            self.masked + other.masked,
+            self.said + other.said,
+            self.said_heard + other.said_heard,
+        )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one keyword, or of all."""
+    """What became of one keyword in one stream."""
 
     hits: tuple[tuple[Target, Event], ...]
     misses: tuple[Target, ...]
     false: tuple[Event, ...]
     """Nothing said, another word, or a second report of the same."""
     masked: tuple[Event, ...]
-    """The speaker of the background says the keyword in the same utterance."""
+    """The keyword is known to be said there in the background."""
+    said: int = 0
+    """Occurrences of the keyword in sentences of the background."""
+    said_heard: int = 0
+
+    def tally(self) -> Tally:
+        """The numbers alone."""
+        return Tally(
+            len(self.hits) + len(self.misses),
+            len(self.hits),
+            len(self.false),
+            len(self.masked),
+            self.said,
+            self.said_heard,
+        )
 
 
 def judge(events: Sequence[Event], script: Script, keyword: str) -> Verdict:
     """Hold the events of one keyword against the script.
 
     A target takes the first event that ends within it or shortly after, at most one, and an event counts
-    once. Of the rest, those within or shortly after an utterance whose transcript has the keyword are
-    masked: nobody knows when in it the word was said.
+    once. Of the rest, those within or shortly after a place where the background is known to say the keyword
+    are masked: of a transcript without times, that is the whole recording. An occurrence in a sentence was
+    heard if it takes one of these events, each at most one.
 
     Args:
         events: in order of time; those of other keywords are passed over.
         script: of the stream.
         keyword: the one to judge.
     """
-    left = [event for event in events if event.keyword == keyword]
+    own = [event for event in events if event.keyword == keyword]
+    ends_s = [event.end_s for event in own]
+    taken: set[int] = set()
     hits, misses = [], []
     for target in script.targets:
         if target.label != keyword:
             continue
-        event = next((e for e in left if _within(e, target.start_s, target.end_s)), None)
-        if event is None:
+        first = bisect.bisect_right(ends_s, target.start_s)
+        last = bisect.bisect_right(ends_s, target.end_s + GRACE_S)
+        n = next((n for n in range(first, last) if n not in taken), None)
+        if n is None:
             misses.append(target)
         else:
-            hits.append((target, event))
-            left.remove(event)
-    said = [span for span in script.spans if keyword in span.passage.said]
-    masked = [e for e in left if any(_within(e, span.start_s, span.end_s) for span in said)]
-    return Verdict(tuple(hits), tuple(misses), tuple(e for e in left if e not in masked), tuple(masked))
+            hits.append((target, own[n]))
+            taken.add(n)
+    false: list[Event] = []
+    masked: list[Event] = []
+    heard: set[tuple[int, int]] = set()
+    for n, event in enumerate(own):
+        if n in taken:
+            continue
+        sentences, apart = _places(event, script, keyword)
+        (masked if sentences or apart else false).append(event)
+        free = next((place for place in sentences if place not in heard), None)
+        if free is not None:
+            heard.add(free)
+    said = sum(one.word == keyword for span in script.spans for one in span.passage.in_sentences)
+    return Verdict(tuple(hits), tuple(misses), tuple(false), tuple(masked), said, len(heard))
+
+
+def _places(event: Event, script: Script, keyword: str) -> tuple[list[tuple[int, int]], bool]:
+    """Where the background says the keyword at that time.
+
+    Returns:
+        occurrences in sentences, each by the number of its recording and its own, in order of time; whether
+        masks or the folder tell of another one.
+    """
+    sentences, apart = [], False
+    there = script.span_index_at(event.end_s)
+    for i in range(max(0, there - 1), there + 1):
+        span = script.spans[i]
+
+        def covered(said: Said, span: Span = span) -> bool:
+            end_s = min(span.end_s, span.start_s + said.end_s)
+            return said.word == keyword and _within(event, span.start_s + said.start_s, end_s)
+
+        sentences += [(i, n) for n, said in enumerate(span.passage.in_sentences) if covered(said)]
+        apart = apart or any(map(covered, span.passage.apart))
+    return sentences, apart
 
 
 def _within(event: Event, start_s: float, end_s: float) -> bool:
-    return start_s < event.end_s <= end_s + _GRACE_S
+    return start_s < event.end_s <= end_s + GRACE_S
 
 
-def together(verdicts: Sequence[Verdict]) -> Verdict:
-    """Those of several keywords as one."""
-    return Verdict(
-        tuple(hit for verdict in verdicts for hit in verdict.hits),
-        tuple(target for verdict in verdicts for target in verdict.misses),
-        tuple(event for verdict in verdicts for event in verdict.false),
-        tuple(event for verdict in verdicts for event in verdict.masked),
-    )
-
-
-def counts(verdict: Verdict, hours: float) -> dict[str, Any]:
-    """The figures of a verdict as reports have them.
-
-    Returns:
-        {"targets", "hits", "misses", "miss_rate", "false_accepts", "false_accepts_per_hour", "masked"};
-        `miss_rate` is null without targets.
-    """
-    targets = len(verdict.hits) + len(verdict.misses)
-    return {
-        "targets": targets,
-        "hits": len(verdict.hits),
-        "misses": len(verdict.misses),
-        "miss_rate": round(len(verdict.misses) / targets, 5) if targets else None,
-        "false_accepts": len(verdict.false),
-        "false_accepts_per_hour": round(len(verdict.false) / hours, 3),
-        "masked": len(verdict.masked),
-    }
-
-
-def by_passage(verdict: Verdict, script: Script) -> dict[str, dict[str, Any]]:
-    """The same apart for speech and for noise: {kind: {"hours", and what `counts` returns}}."""
-    return {
-        kind: {"hours": round(hours, 5), **counts(_in_passages(verdict, script, kind), hours)}
-        for kind in (SPEECH, NOISE)
-        if (hours := script.hours(kind))
-    }
-
-
-def _in_passages(verdict: Verdict, script: Script, kind: str) -> Verdict:
-    """The part of a verdict that belongs to passages of a kind, by where windows and clips end."""
-
-    def there(item: Event | Target) -> bool:
-        return script.span_at(item.end_s).passage.kind == kind
-
-    return Verdict(
-        tuple(hit for hit in verdict.hits if there(hit[0])),
-        tuple(filter(there, verdict.misses)),
-        tuple(filter(there, verdict.false)),
-        tuple(filter(there, verdict.masked)),
-    )
-
-
-def latency_ms(verdict: Verdict) -> dict[str, float | None]:
+def latency_ms(verdicts: Iterable[Verdict]) -> dict[str, float | None]:
     """From where a word has been spoken to its decision; below zero where it was decided before.
 
     Returns:
         {"median", "p95"}, null without hits.
     """
-    if not verdict.hits:
+    late_ms = [
+        1000 * (event.end_s - target.spoken_s) for verdict in verdicts for target, event in verdict.hits
+    ]
+    if not late_ms:
         return {"median": None, "p95": None}
-    late_ms = [1000 * (event.end_s - target.spoken_s) for target, event in verdict.hits]
     return {"median": round(float(np.median(late_ms)), 1), "p95": round(float(np.percentile(late_ms, 95)), 1)}
 
 
 def on_words(verdict: Verdict, script: Script) -> int:
     """How many of the false events fall on a placed word: taken for another, or reported twice."""
-    return sum(any(_within(e, t.start_s, t.end_s) for t in script.targets) for e in verdict.false)
-
-
-def false_events(verdict: Verdict, script: Script) -> list[dict[str, Any]]:
-    """Where to listen to what should not have been reported, in order of time.
-
-    Returns:
-        for each {"recording", "end_s": in the recording, "keyword", "score"}.
-    """
-    found = []
-    for event in sorted(verdict.false, key=lambda event: event.end_s):
-        span = script.span_at(event.end_s)
-        found.append(
-            {
-                "recording": span.passage.path.name,
-                "end_s": round(event.end_s - span.start_s, 2),
-                "keyword": event.keyword,
-                "score": event.score,
-            }
-        )
+    starts_s = [target.start_s for target in script.targets]
+    found = 0
+    for event in verdict.false:
+        # Words stand further apart than the grace, so only the last one that began can be meant.
+        n = bisect.bisect_left(starts_s, event.end_s) - 1
+        found += n >= 0 and _within(event, script.targets[n].start_s, script.targets[n].end_s)
     return found

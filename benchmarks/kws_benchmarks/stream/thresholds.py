@@ -13,39 +13,53 @@ from tqdm import tqdm
 from kws_device import Manifest, model_file
 from kws_device.errors import InputError
 
-from .judge import Script, Verdict, by_passage, counts, judge, together
-from .trace import Trace, at_thresholds, replay
+from .figures import curve_point
+from .outcomes import Streams, Tallies, outcome, tallies
+from .poisson import NO_EVENTS
+from .trace import at_thresholds
 
-_GRID = (*(n / 100 for n in (*range(5, 50, 5), *range(50, 100))), 0.993, 0.996, 0.998, 0.999, 1.0)
+_GRID = (
+    *(n / 100 for n in (*range(5, 50, 5), *range(50, 90))),
+    *(n / 400 for n in range(360, 400)),
+    *(0.998, 0.999, 0.9995, 0.9999, 1.0),
+)
 """Finer where models are sure; at 1, which no score exceeds, a keyword is never reported."""
 _LEAST_TUNED = 0.5
-"""An hour without a false accept does not make a score of a half trustworthy."""
+"""Hours without a false accept do not make a score of a half trustworthy."""
 
-Sweep = dict[float, dict[str, Verdict]]
-"""By threshold, ascending, then by keyword."""
+Sweep = dict[float, Tallies]
+"""By threshold, ascending."""
 
 
-def sweep(trace: Trace) -> Sweep:
-    """Judge a trace at many thresholds, among them those of its model, with a progress bar.
+def sweep(streams: Streams, own: Mapping[str, float]) -> Sweep:
+    """Judge what was heard at many thresholds, among them the listener's own, with a progress bar.
 
     Every keyword has the same threshold, in every scene. Since the decoder decides on each keyword by
-    its own threshold alone, the verdicts of keywords at different thresholds belong together as well.
+    its own threshold alone, the figures of keywords at different thresholds belong together as well.
+
+    Args:
+        streams: what was heard.
+        own: the listener's thresholds by keyword.
     """
-    own = trace.manifest.decoder.thresholds
-    found: Sweep = {}
-    for p in tqdm(sorted({*_GRID, *own.values()}), "thresholds", leave=False):
-        events = replay(trace, at_thresholds(trace.manifest, dict.fromkeys(own, p)))
-        found[p] = {keyword: judge(events, trace.script, keyword) for keyword in own}
-    return found
+    return {
+        p: tallies(outcome(streams, dict.fromkeys(streams.keywords, p)))
+        for p in tqdm(sorted({*_GRID, *own.values()}), "thresholds", leave=False)
+    }
 
 
-def curve(swept: Sweep, script: Script) -> list[dict[str, Any]]:
-    """The trade-off, a point for each threshold: {"threshold", what `counts` returns, "over": by passage}."""
-    points = []
-    for p, verdicts in swept.items():
-        whole = together(list(verdicts.values()))
-        points.append({"threshold": p, **counts(whole, script.hours()), "over": by_passage(whole, script)})
-    return points
+def curve(swept: Sweep, streams: Streams) -> list[dict[str, Any]]:
+    """The trade-off, a point for each threshold; see `figures.curve_point`."""
+    return [curve_point(p, found, streams) for p, found in swept.items()]
+
+
+def check_shown(false_accepts_per_hour: float, hours: float) -> None:
+    """Raises InputError where so few hours cannot show a rate: even no event leaves a larger one possible."""
+    needed = NO_EVENTS / false_accepts_per_hour
+    if hours < needed:
+        raise InputError(
+            f"--tune {false_accepts_per_hour:g}: {hours:.2f} h of --negatives and --noise cannot show it; it "
+            f"takes {needed:.2g} h, since no event in T hours bounds the rate at {NO_EVENTS:g}/T"
+        )
 
 
 def best_thresholds(swept: Sweep, hours: float, false_accepts_per_hour: float) -> dict[str, float]:
@@ -58,16 +72,17 @@ def best_thresholds(swept: Sweep, hours: float, false_accepts_per_hour: float) -
 
     Args:
         swept: thresholds to choose from; 1 must be among them.
-        hours: of the stream.
+        hours: of sound without placed words.
         false_accepts_per_hour: at most, of all keywords together.
 
     Raises:
-        InputError: a keyword that is never said in the stream.
+        InputError: a keyword that was never placed.
     """
     allowed = math.floor(false_accepts_per_hour * hours + 1e-9)
+    keywords = next(iter(next(iter(swept.values())).background.values()))
     # By the false accepts spent so far: the least cost, and the thresholds that lead there.
     plans: dict[int, tuple[float, dict[str, float]]] = {0: (0.0, {})}
-    for keyword in next(iter(swept.values())):
+    for keyword in keywords:
         extended: dict[int, tuple[float, dict[str, float]]] = {}
         for (false, miss_rate), equals in _choices(swept, keyword).items():
             p = equals[len(equals) // 2]
@@ -83,16 +98,16 @@ def best_thresholds(swept: Sweep, hours: float, false_accepts_per_hour: float) -
 def _choices(swept: Sweep, keyword: str) -> dict[tuple[int, float], list[float]]:
     """Thresholds by the false accepts and the miss rate that they lead to."""
     choices: dict[tuple[int, float], list[float]] = {}
-    for p, verdicts in swept.items():
-        verdict = verdicts[keyword]
-        said = len(verdict.hits) + len(verdict.misses)
-        if not said:
+    for p, found in swept.items():
+        tally = found.of(keyword)
+        if not tally.targets:
             raise InputError(
-                f"{keyword}: never said in the stream, so nothing tells its threshold; "
-                "give more --speech, longer --negatives or more --passes"
+                f"{keyword}: never placed, so nothing tells its threshold; "
+                "give more --speech, longer --negatives and --noise, or more --passes"
             )
         if p >= _LEAST_TUNED:
-            choices.setdefault((len(verdict.false), len(verdict.misses) / said), []).append(p)
+            miss_rate = (tally.targets - tally.hits) / tally.targets
+            choices.setdefault((tally.false_accepts, miss_rate), []).append(p)
     return choices
 
 
@@ -115,8 +130,10 @@ def check_writable(model: str | Path | None, also: Sequence[Path], keywords: Seq
     return paths
 
 
-def tuned(manifest: Manifest, thresholds: Mapping[str, float], false_accepts_per_hour: float) -> Manifest:
-    """The manifest with thresholds and the rate that they were tuned to; its hash is that from before."""
-    manifest = at_thresholds(manifest, thresholds)
+def write(path: Path, thresholds: Mapping[str, float], false_accepts_per_hour: float) -> Manifest:
+    """Write thresholds, and the rate that they were tuned to, into a model file; its new manifest."""
+    file = model_file.read(path)
+    manifest = at_thresholds(file.manifest, thresholds)
     decoder = replace(manifest.decoder, false_accepts_per_hour=false_accepts_per_hour)
-    return replace(manifest, decoder=decoder)
+    manifest = replace(manifest, decoder=decoder)
+    return model_file.write(path, file.model, manifest, file.verifier).manifest

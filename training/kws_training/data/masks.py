@@ -66,6 +66,10 @@ class Masks:
             )
         return cls(_row(path, number, row) for number, row in enumerate(rows, start=2))
 
+    def __len__(self) -> int:
+        """How many rows it has."""
+        return sum(map(len, self._by_name.values()))
+
     def of(self, recording: Path) -> list[Said]:
         """What is said in a recording."""
         parts = recording.parts

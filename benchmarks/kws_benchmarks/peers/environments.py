@@ -1,41 +1,50 @@
-"""Others that spot words, each in an environment of its own, on the same sound."""
+"""Which other engines are known, at fixed versions, and how their environments are made."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..builds import built
-from ..processes import ONE_THREAD, Arguments, output
+from kws_device.errors import InputError
 
-PEERS_RATE_HZ = 16_000
+from ..builds import built
+from ..processes import Arguments, output
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Another spotter, at fixed versions."""
+    """Another engine, at fixed versions."""
 
     name: str
     script: str
-    """Beside this module; prints the CPU time of one pass over the sound that it is given."""
+    """Beside this module; see `hearing` for what it reads and prints."""
+    words: tuple[str, ...]
+    """The models that it comes with."""
     requirements: tuple[str, ...]
     """Everything that is installed, but for what these need themselves."""
     alone: tuple[str, ...] = ()
     """Installed without what it asks for."""
+
+    @property
+    def key(self) -> str:
+        """Changes with the versions; hexadecimal."""
+        versions = " ".join([sys.version, *self.requirements, *self.alone])
+        return hashlib.sha256(versions.encode()).hexdigest()
 
 
 PEERS = (
     Peer(
         "pymicro-wakeword",
         "peer_pymicro_wakeword.py",
+        ("hey_jarvis", "alexa", "hey_mycroft", "okay_nabu"),
         ("pymicro-wakeword==2.5.0", "pymicro-features==2.0.2", "numpy==2.4.6"),
     ),
     Peer(
         "openwakeword",
         "peer_openwakeword.py",
+        ("hey_jarvis", "alexa", "hey_mycroft"),
         (
             "numpy==2.4.6",
             "onnxruntime==1.31.1",
@@ -51,13 +60,30 @@ PEERS = (
 """pymicro-wakeword is the cheapest we know of, openWakeWord the best known."""
 
 
+def find(text: str) -> tuple[Peer, str]:
+    """A peer and one of its words, as they are named on the command line.
+
+    Args:
+        text: NAME:WORD, for example pymicro-wakeword:alexa.
+
+    Raises:
+        InputError: no such peer, or it has no such word.
+    """
+    name, _, word = text.partition(":")
+    peer = next((peer for peer in PEERS if peer.name == name), None)
+    if peer is None:
+        raise InputError(f"--peer {text}: write NAME:WORD; known are {', '.join(p.name for p in PEERS)}")
+    if word not in peer.words:
+        raise InputError(f"--peer {text}: the words of {name} are {', '.join(peer.words)}")
+    return peer, word
+
+
 def environment(peer: Peer, cache: Path) -> Path:
     """The Python of a peer's environment, set up in `cache` where it is not there yet.
 
     Raises:
         InputError: pip failed, or the cache cannot be written.
     """
-    key = hashlib.sha256(" ".join([sys.version, *peer.requirements, *peer.alone]).encode()).hexdigest()[:12]
 
     def build(folder: Path) -> None:
         output([sys.executable, "-m", "venv", folder], f"{peer.name}: making its environment")
@@ -67,21 +93,4 @@ def environment(peer: Peer, cache: Path) -> Path:
             output([*pip, "--no-deps", *peer.alone], f"{peer.name}: installing it")
         output([*pip, *peer.requirements], f"{peer.name}: installing what it needs")
 
-    return built(cache / f"{peer.name}-{key}", build) / "bin" / "python"
-
-
-def cpu_s(peer: Peer, python: Path, sound: Path) -> float:
-    """CPU time of a peer's pass over a recording, in a fresh process, its start not counted.
-
-    Args:
-        peer: which.
-        python: of its environment.
-        sound: wav, 16 bit, mono, 16 kHz.
-
-    Raises:
-        InputError: the peer failed.
-    """
-    script = Path(__file__).with_name(peer.script)
-    # Nothing of this environment may leak into the peer's.
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return float(output([python, "-P", script, sound], peer.name, {**mine, **ONE_THREAD}))
+    return built(cache / f"{peer.name}-{peer.key[:12]}", build) / "bin" / "python"
