@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from . import onnx_graph, tflite_graph
 from .containers import ONNX, TFLITE, kind
 from .errors import InputError
 from .manifest import VERIFIER_OUTPUT
@@ -266,6 +267,7 @@ def _load(network: Network, name: str | None, threads: int) -> Engine:
     known = ENGINES[network.kind]
     if name is not None and name not in known:
         raise InputError(f"--engine {name}: does not run {network.path.name}; {' or '.join(known)} does")
+    _check_graph(network)
     broken = []
     for package in known if name is None else [name]:
         if not _is_installed(package):
@@ -280,6 +282,17 @@ def _load(network: Network, name: str | None, threads: int) -> Engine:
         raise InputError(f"{network.path}: {'; '.join(broken)}; install the engine again, or choose --engine")
     wanted = name or next(iter(known))
     raise InputError(f"{network.path}: no inference engine installed for it; run: pip install {wanted}")
+
+
+def _check_graph(network: Network) -> None:
+    """Raises InputError for a network that no inference library should be given."""
+    check = {TFLITE: tflite_graph.check, ONNX: onnx_graph.check}[network.kind]
+    try:
+        check(network.content)
+    except ValueError as error:
+        raise InputError(
+            f"{network.path}: the model is damaged, or no keyword model ({error}); export it again"
+        ) from error
 
 
 def _check_tensors(network: Network, window: tuple[Any, ...], outputs: dict[str, tuple[Any, ...]]) -> None:
