@@ -69,6 +69,11 @@ def test_it_keeps_where_the_device_would_fire_at_lower_thresholds(sound, mined):
     assert any(row.score > event[3] for row, event in zip(rows, events, strict=True))
 
 
+def test_a_verifier_has_no_say_in_what_is_mined(sound, mined, verified, tmp_path):
+    mine(Plan(verified / "kws.tflite", (sound,), smoothing_s=0.6, split="all"), tmp_path / "out", jobs=1)
+    assert read_table(tmp_path / "out") == read_table(mined)
+
+
 def test_a_stretch_is_the_sound_around_its_decision(sound, mined):
     for row in read_table(mined):
         stretch = audio_files.read(mined / row.file, RATE)

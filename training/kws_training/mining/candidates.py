@@ -47,7 +47,7 @@ def lowered(manifest: Manifest, near: float, smoothing_s: float | None = None) -
     if smoothing_s is not None:
         decoder = replace(decoder, smoothing_s={})
         heads = tuple(replace(h, smoothing_s=smoothing_s) if h.name == KEYWORD_HEAD else h for h in heads)
-    return replace(manifest, decoder=decoder, heads=heads)
+    return replace(manifest.without_verifier(), decoder=decoder, heads=heads)
 
 
 class Listener:
