@@ -46,15 +46,22 @@ def find(name: str | Path | None, kinds: Sequence[str] = (containers.TFLITE, con
     Raises:
         InputError: neither a file nor a shipped model.
     """
-    if name is not None and Path(name).exists() and not Path(name).is_dir():
+    if name is not None and _is_there(Path(name)):
         return Path(name)
     folder = Path(str(resources.files(__package__) / "models"))
     for kind in kinds:
         path = folder / f"{name or _DEFAULT}.{kind}"
-        if path.is_file() and path.parent == folder:
+        if _is_there(path) and path.parent == folder:
             return path
     shipped = ", ".join(sorted({file.stem for kind in kinds for file in folder.glob(f"*.{kind}")})) or "none"
     raise InputError(f"{name or _DEFAULT}: no such model file; shipped models: {shipped}")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists() and not path.is_dir()
+    except OSError:  # the name is too long for a file
+        return False
 
 
 def read(path: Path) -> ModelFile:
@@ -65,7 +72,7 @@ def read(path: Path) -> ModelFile:
     """
     try:
         # A pipe or a device would be waited for, or never end.
-        if not path.is_file():
+        if path.exists() and not path.is_file():
             raise InputError(f"{path}: cannot be read (no regular file); name a model file")
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)

@@ -241,6 +241,19 @@ def test_two_graphs_that_readers_would_merge_are_refused():
         onnx_graph.check(TINY_ONNX.model + again)
 
 
+def test_scores_that_are_not_finite_end_listening_in_one_line(command, tmp_path, demo):
+    """Weights of NaN give NaN for every window: no threshold holds it back, and no JSON can tell it."""
+    file = model_file.read(model_file.find("kws-float", ("onnx",)))
+    model = onnx.load_from_string(file.model)
+    weights = next(weights for weights in model.graph.initializer if weights.data_type == 1)
+    weights.raw_data = np.full(len(weights.raw_data) // 4, np.nan, np.float32).tobytes()
+    path = tmp_path / "nan.onnx"
+    model_file.write(path, model.SerializeToString(), file.manifest)
+    result = command("kws-listen", "--model", path, "--file", demo / "demo.flac", "--json")
+    one_line_refusal(result, path, "not finite")
+    assert result.stdout == ""
+
+
 @formats
 @robust
 @given(data=st.data())

@@ -27,9 +27,9 @@ def paths(data, at=()):
             yield from paths(value, (*at, key))
 
 
-def changed(changes):
-    """The shipped manifest with other values at some places."""
-    data = copy.deepcopy(DATA)
+def changed(changes, data=DATA):
+    """A manifest with other values at some places."""
+    data = copy.deepcopy(data)
     for path, value in changes:
         *way, last = path
         inner = data
@@ -75,7 +75,28 @@ VALUES = st.one_of(
     st.lists(st.floats(), max_size=41),
     st.dictionaries(st.text(max_size=5), st.floats(), max_size=3),
 )
-PLACES = st.sampled_from(sorted(paths(DATA), key=str))
+VERIFIED = copy.deepcopy(DATA) | {
+    "schema": 4,
+    "verifier": {
+        "clip_ms": 2400.0,
+        "delay_ms": 300.0,
+        "looks": 1,
+        "labels": [*DATA["decoder"]["thresholds"], "_refused_"],
+        "softmax": True,
+        "candidate_thresholds": dict.fromkeys(DATA["decoder"]["thresholds"], 0.3),
+        "first_weight": 0.0,
+        "scale": 1.0,
+        "offset": 0.0,
+        "sha256": "0" * 64,
+    },
+}
+"""The shipped manifest with a verifier."""
+PLACES = st.sampled_from(sorted(paths(VERIFIED), key=str))
+
+
+def test_the_manifests_to_be_mutated_are_whole():
+    for data in (DATA, VERIFIED):
+        use(parse(json.dumps(data), "some.tflite"))
 
 
 def use(manifest):
@@ -95,10 +116,10 @@ def use(manifest):
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.tuples(PLACES, VALUES), min_size=1, max_size=3))
-def test_a_mutated_manifest_is_used_or_refused_in_one_line(changes):
+@given(st.lists(st.tuples(PLACES, VALUES), min_size=1, max_size=3), st.sampled_from([DATA, VERIFIED]))
+def test_a_mutated_manifest_is_used_or_refused_in_one_line(changes, data):
     try:
-        manifest = parse(json.dumps(changed(changes)), "some.tflite")
+        manifest = parse(json.dumps(changed(changes, data)), "some.tflite")
     except InputError as error:
         refusal = str(error)
     else:

@@ -58,6 +58,10 @@ def test_a_file_larger_than_any_keyword_model_is_refused(shipped, tmp_path, comm
         one_line_refusal(command(*show, path), path, "larger than any keyword model (32 MB)")
 
 
+def test_a_name_too_long_for_a_file_is_refused(command):
+    one_line_refusal(command("kws-listen", "--info", "--model", "x" * 5000), "no such model file")
+
+
 def test_what_is_no_regular_file_is_not_read():
     with pytest.raises(InputError, match=r"/dev/zero: cannot be read \(no regular file\)"):
         model_file.read(Path("/dev/zero"))
