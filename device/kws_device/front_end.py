@@ -14,6 +14,8 @@ from .strict import check_range
 
 _LARGEST_FRAMES = 1 << 22
 """Samples in all frames of a clip, 32 MB of double precision: ten seconds at 48 kHz have 1.2 million."""
+_WHOLE = 1e-6
+"""So little off a whole number is the rounding of a number written with nine digits."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,14 @@ class MelConfig:
             raise ValueError("hop_ms, window_ms and clip_ms must grow in this order, from above zero")
         if not 0 <= self.fmin_hz < self.fmax_hz <= self.sample_rate_hz / 2:
             raise ValueError("0 <= fmin_hz < fmax_hz <= half of sample_rate_hz must hold")
+        hop, whole = self.sample_rate_hz * self.hop_ms / 1000, self.hop_samples
+        if self.incremental and abs(hop - whole) > _WHOLE:
+            # A decision's step would be no whole number of hops, and frames kept from earlier ones would not
+            # lie where those of the newest clip do.
+            raise ValueError(
+                f"hop_ms {self.hop_ms:g} is {hop:.9g} samples at {self.sample_rate_hz} Hz; frames that are "
+                f"kept need a whole number: {1000 * whole / self.sample_rate_hz:.9g} is {whole}"
+            )
         if self.frames * self.window_samples > _LARGEST_FRAMES:
             raise ValueError(
                 f"{self.frames} frames of {self.window_samples} samples are more than {_LARGEST_FRAMES} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from kws_device import audio_files, model_file
 from kws_device.engine import load_engine
-from kws_device.front_end import MelConfig, log_mel, mel_filters
+from kws_device.front_end import MelConfig, Normalisation, log_mel, mel_filters
 from kws_device.spotter import Spotter
 
 CONFIG = MelConfig(
@@ -28,7 +29,7 @@ CONFIG = MelConfig(
 )
 DOCUMENTED = replace(CONFIG, fmax_hz=4000.0, centred=True)
 AS_RUN = replace(DOCUMENTED, sample_rate_hz=22050, window_ms=18.14, hop_ms=7.256, top_db=80.0)
-OTHER_RATE = replace(CONFIG, sample_rate_hz=22050, mels=64, fmin_hz=0.0, fmax_hz=11025.0)
+OTHER_RATE = replace(CONFIG, sample_rate_hz=22050, hop_ms=220 / 22.05, mels=64, fmin_hz=0.0, fmax_hz=11025.0)
 
 
 def librosa_log_mel(samples, config):
@@ -167,3 +168,96 @@ def test_the_window_equals_the_batch_computation_at_any_block_size(listener, siz
     for i, window in enumerate(engine.windows, start=1):
         second = padded[i * step : i * step + config.clip_samples]
         assert np.array_equal(window, file.manifest.normalisation.apply(log_mel(second, config)))
+
+
+def test_a_hop_that_is_no_whole_number_of_samples_is_refused_where_frames_are_kept():
+    with pytest.raises(ValueError, match=r"hop_ms 10 is 220\.5 samples at 22050 Hz") as refused:
+        replace(CONFIG, sample_rate_hz=22050)
+    named = float(re.search(r"number: ([\d.]+) is 220$", str(refused.value))[1])
+    assert replace(CONFIG, sample_rate_hz=22050, hop_ms=named).hop_samples == 220
+    for recomputed in ({"centred": True}, {"top_db": 80.0}):
+        assert replace(CONFIG, sample_rate_hz=22050, **recomputed).hop_samples == 220
+
+
+class Shown:
+    """In place of an engine: keeps the windows that it is shown, and says the same to all."""
+
+    def __init__(self, labels):
+        self.windows = []
+        self._scores = {head: np.zeros(len(names), np.float32) for head, names in labels.items()}
+
+    def prepare(self, frames):
+        return frames
+
+    def run(self, window):
+        self.windows.append(window.copy())
+        return self._scores
+
+
+@st.composite
+def front_ends(draw):
+    """Settings of a front end that keeps frames, and a number of hops from decision to decision."""
+    rate_hz = draw(
+        st.sampled_from([4000, 8000, 11025, 16000, 22050, 44100, 48000]) | st.integers(4000, 48000)
+    )
+    whole_ms = st.integers(-(-2 * rate_hz // 1000), rate_hz // 50).map(lambda hop: 1000 * hop / rate_hz)
+    hop_ms = draw(whole_ms | st.sampled_from([5.0, 8.0, 10.0, 12.5]) | st.floats(2.0, 20.0))
+    window_ms = min(250.0, hop_ms * draw(st.floats(1.0, 4.0)))
+    clip_ms = max(50.0, 11 * hop_ms, window_ms * draw(st.floats(1.0, 12.0)))
+    fmax_hz = draw(st.floats(0.3, 1.0)) * rate_hz / 2
+    front_end = {
+        "sample_rate_hz": rate_hz,
+        "clip_ms": clip_ms,
+        "window_ms": window_ms,
+        "hop_ms": hop_ms,
+        "mels": draw(st.integers(1, 80)),
+        "fmin_hz": draw(st.floats(0.0, 0.5)) * fmax_hz,
+        "fmax_hz": fmax_hz,
+        "floor_db": draw(st.floats(-120.0, -40.0)),
+        "top_db": 0.0,
+        "centred": False,
+    }
+    # The shortest step between two decisions is 10 ms.
+    fewest, most = -(-10 // hop_ms), 1 + (clip_ms - window_ms) // hop_ms
+    return front_end, draw(st.integers(int(min(fewest, most)), int(most)))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    settings_and_hops=front_ends(),
+    sizes=st.lists(st.integers(1, 4000), min_size=1, max_size=5),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_front_end_hears_as_sound_comes_what_it_hears_at_once_or_is_refused(
+    settings_and_hops, sizes, seed
+):
+    front_end, hops = settings_and_hops
+    shipped = model_file.read(model_file.find(None)).manifest
+    try:
+        config = MelConfig(**front_end)
+        manifest = replace(
+            shipped,
+            front_end=config,
+            normalisation=Normalisation((-50.0,) * config.mels, (15.0,) * config.mels),
+            decoder=replace(shipped.decoder, decision_ms=hops * config.hop_ms),
+            verifier=None,
+        )
+    except ValueError:
+        hop = front_end["sample_rate_hz"] * front_end["hop_ms"] / 1000
+        assert abs(hop - round(hop)) > 1e-6 or hops * front_end["hop_ms"] < 10
+        return
+    engine = Shown(manifest.labels)
+    spotter = Spotter(manifest, engine)
+    step = hops * config.hop_samples
+    rng = np.random.default_rng(seed)
+    sound = (rng.standard_normal(4 * step + config.clip_samples) * 0.1).astype(np.float32)
+    start, turn = 0, 0
+    while start < len(sound):
+        size = sizes[turn % len(sizes)]
+        list(spotter.feed(sound[start : start + size]))
+        start, turn = start + size, turn + 1
+    assert len(engine.windows) == len(sound) // step
+    padded = np.concatenate([np.zeros(config.clip_samples, dtype=np.float32), sound])
+    for i, window in enumerate(engine.windows, start=1):
+        clip = padded[i * step : i * step + config.clip_samples]
+        assert np.array_equal(window, manifest.normalisation.apply(log_mel(clip, config)))
