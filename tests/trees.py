@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,21 @@ def own_words(folder: Path, takes: int = 40) -> Path:
         (folder / name).mkdir(parents=True)
         for take in range(takes):
             soundfile.write(folder / name / f"take{take}.flac", word(name, rng, 1.4), RATE)
+    return folder
+
+
+def mined(folder: Path, keywords: tuple[str, ...] = ("yes", "no"), rate: int = RATE) -> Path:
+    """What kws-data mine leaves: five stretches of noise that a model of these words nearly fired at."""
+    rng = np.random.default_rng(4)
+    (folder / "stretches").mkdir(parents=True)
+    lines = ["recording,end_s,word,score,peak_s,split,file,at_s"]
+    for i in range(5):
+        file = f"stretches/{i:05}.flac"
+        soundfile.write(folder / file, 0.1 * rng.standard_normal(round(4.5 * rate)), rate)
+        lines.append(f"talk/{i}.wav,12.3,{keywords[0]},0.5,12.4,train,{file},3.0")
+    (folder / "mined.csv").write_text("\n".join(lines) + "\n")
+    summary = {"sample_rate_hz": rate, "keywords": keywords, "sound": ["talk"]}
+    (folder / "mined.json").write_text(json.dumps(summary))
     return folder
 
 

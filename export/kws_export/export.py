@@ -20,7 +20,7 @@ from kws_device.strict import json_text, plain
 from kws_training import runs
 from kws_training.data.corpus import Folders, load_corpus
 from kws_training.evaluation.judging import keras_predictor, windows_of
-from kws_training.evaluation.test_sets import EvaluationSet, evaluation_sets, material, scene_backgrounds
+from kws_training.evaluation.test_sets import EvaluationSet, backgrounds_of, evaluation_sets, material
 from kws_training.recipes import folds
 
 from . import card, graph, limits, onnx_model, parity
@@ -153,7 +153,7 @@ def _sets(folders: Folders, manifest: Manifest, folds: str, split: str) -> list[
     keywords, front_end = manifest.keywords, manifest.front_end
     corpus = load_corpus(folders, keywords, front_end.sample_rate_hz, split, folds=folds)
     data = material(corpus, front_end.clip_samples)
-    mixed = {"scenes": scene_backgrounds(corpus)}
+    mixed = backgrounds_of(corpus)
     seed = manifest.recipe["seed"]
     found = evaluation_sets(data, mixed, [_PARITY_SNR_DB], front_end.clip_samples, seed)
     asked = [set_ for set_ in found if windows_of(set_, manifest.labels).items]

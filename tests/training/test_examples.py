@@ -20,6 +20,7 @@ from kws_training.data.corpus import (
     load_corpus,
 )
 from kws_training.data.layouts import Clip
+from kws_training.data.mined import Stretch
 from kws_training.data.windows import level_dbfs
 from kws_training.waveform.augmentation import blanked, faster, other_microphone, shifted
 from kws_training.waveform.examples import Examples
@@ -55,6 +56,37 @@ def test_an_epoch_holds_every_keyword_clip_once_and_the_shares_of_the_recipe(cor
     unknown = [i for i in plan if i >= 0 and corpus.speech[i].label == "_unknown_"]
     assert len(unknown) / len(plan) == pytest.approx(RECIPE.epoch.unknown_share, abs=0.02)
     assert (plan == -2).sum() == 0
+
+
+def test_mined_sound_is_no_word_at_the_time_at_which_it_fired(corpus):
+    n = round(2.1 * 16000)
+    stretch = Stretch(np.arange(1, n + 1, dtype=np.float32) / n, round(1.8 * 16000), "yes", 0.9, "a")
+    recipe = replace(
+        with_augmentation(**PLAIN),
+        epoch=replace(RECIPE.epoch, least_windows=500, hard_share=0.2, hard_weight=3.0),
+    )
+    examples = Examples(replace(corpus, hard=[stretch]), recipe)
+    plan = examples.plan(np.random.default_rng(0))
+    assert (plan == -3).mean() == pytest.approx(0.2, abs=0.02)
+    sounds, targets = examples.draw(np.full(50, -3), np.random.default_rng(1))
+    assert (targets.keyword == LABELS.index("_unknown_")).all()
+    assert (targets.keyword_weight == 3.0).all()
+    assert not targets.scene_weight.any()
+    ends_s = (np.round(sounds[:, -1] * n) - stretch.at) / 16000
+    assert -0.6 <= ends_s.min() < -0.4
+    assert 0.0 < ends_s.max() <= 0.2
+    assert (Examples(corpus, recipe).plan(np.random.default_rng(0)) != -3).all()
+
+
+def test_without_scenes_and_noise_there_is_speech_and_next_to_nothing(corpus):
+    examples = Examples(replace(corpus, scenes=[], noise=[]), with_augmentation(**PLAIN, clean_share=0.0))
+    sounds, targets = examples.draw(np.array([-1, 0]), np.random.default_rng(0))
+    assert level_dbfs(sounds[0]) < -55
+    assert targets.scene_weight.sum() == 0
+    word = corpus.speech[0].samples
+    assert level_dbfs(sounds[1]) == pytest.approx(
+        level_dbfs(word) + 10 * np.log10(len(word) / 16000), abs=0.1
+    )
 
 
 def test_synthetic_voices_say_the_shares_of_the_recipe_and_every_recording_is_heard_still(corpus):

@@ -118,7 +118,8 @@ def test_bad_usage_is_one_line(command, tmp_path):
     one_line_refusal(
         command("kws-train", "defualt", "--speech", "a", "--scenes", "b", "--out", "c"), "defualt"
     )
-    one_line_refusal(command("kws-train", "default", "--speech", "a", "--out", "c"), "--scenes")
+    one_line_refusal(command("kws-train", "default", "--scenes", "b", "--out", "c"), "--speech")
+    one_line_refusal(command("kws-train", "run3", "--hard", "a", "--out", "c"), "--hard")
     arguments = (
         "kws-train",
         "default",
@@ -160,3 +161,14 @@ def test_multiply_adds_are_counted_as_on_paper():
     x = keras.layers.Conv1D(7, 3, padding="same")(x)
     x = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling1D()(x))
     assert multiply_adds(keras.Model(inputs, x)) == 5 * 2 * 25 * 3 + 5 * 3 * 6 * 7 + 7 * 2
+
+
+def test_a_recipe_from_before_mined_sound_is_read_and_means_the_defaults(tmp_path):
+    new = recipes.load("default")
+    lines = recipes.to_toml(new).splitlines()
+    old = [line for line in lines if not line.startswith(("hard_share", "hard_weight"))]
+    assert len(old) == len(lines) - 2
+    (tmp_path / "old.toml").write_text("\n".join(old))
+    assert recipes.load(str(tmp_path / "old.toml")) == new
+    changed = recipes.load(str(tmp_path / "old.toml"), {"epoch.hard_share": 0.2})
+    assert changed.epoch.hard_share == 0.2

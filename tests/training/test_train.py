@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trees
 from helpers import one_line_refusal
 
 from kws_device.errors import InputError
@@ -99,6 +100,31 @@ def test_a_teacher_is_listened_to_and_remembered(trained, command, tmp_path):
     assert not (tmp_path / "alone" / "teacher.json").exists()
     forgotten = command(*trained.arguments, "--epochs", "1", "--resume", "--out", tmp_path / "taught")
     one_line_refusal(forgotten, "another teacher")
+
+
+def test_scenes_are_optional_and_mined_sound_trains(trained, command, tmp_path):
+    noise = trees.speech_commands(tmp_path / "other") / "_background_noise_"
+    hard = trees.mined(tmp_path / "hard")
+    options = [part for part in trained.arguments if part not in ("--scenes", trained.scenes)]
+    run = tmp_path / "run"
+    result = command(*options, "--epochs", "2", "--noise", noise, "--hard", hard, "--out", run)
+    assert result.returncode == 0, result.stderr
+    manifest = parse((run / "manifest.json").read_bytes(), "manifest")
+    assert set(manifest.labels) == {"keyword"}
+    assert "hard: stretches of talk" in [source.name for source in manifest.sources]
+    names = [found.get("with") for found in json.loads((run / "metrics.json").read_text())["validation"]]
+    assert names == [None, *["noise"] * 5]
+    assert runs.recall_folders(run).hard == (hard,)
+
+
+def test_mined_sound_of_other_words_is_refused(trained, command, tmp_path):
+    for made, words in (
+        (trees.mined(tmp_path / "rate", rate=8000), "mined at 8000 Hz"),
+        (trees.mined(tmp_path / "words", keywords=("yes", "bed")), "hears yes, bed, not yes, no"),
+        (tmp_path / "none", "no such folder"),
+    ):
+        one_line_refusal(command(*trained.arguments, "--hard", made, "--out", tmp_path / "run"), words)
+        assert not (tmp_path / "run").exists()
 
 
 def test_a_teacher_that_hears_or_says_something_else_is_refused(trained, command, tmp_path):

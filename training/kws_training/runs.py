@@ -79,7 +79,11 @@ def begin(out: Path, recipe: AnyRecipe, folders: Folders, manifest: Manifest) ->
 
 def remember_folders(out: Path, folders: Folders) -> None:
     """Write down where the run's data lies, for kws-export."""
-    found = {name: str(folder.resolve()) for name, folder in vars(folders).items() if folder is not None}
+    found = {
+        name: [str(each.resolve()) for each in value] if isinstance(value, tuple) else str(value.resolve())
+        for name, value in vars(folders).items()
+        if value
+    }
     atomic.write_text(out / FOLDERS, json_text(found, indent=1) + "\n")
 
 
@@ -138,6 +142,8 @@ def read_run(run: Path) -> tuple[AnyRecipe, Manifest]:
 def recall_folders(run: Path, **given: Path | None) -> Folders:
     """The data folders of a run, those given taking the place of the remembered ones.
 
+    Of mined sound, which is not needed to judge or convert a run, only what is still there.
+
     Args:
         run: its folder.
         given: where the data lies now, by kind; None: where it was.
@@ -149,6 +155,7 @@ def recall_folders(run: Path, **given: Path | None) -> Folders:
     try:
         remembered = json.loads(path.read_text(encoding="utf-8"))
         chosen = {kind: Path(folder) for kind, folder in remembered.items() if kind in FOLDER_KINDS}
+        hard = tuple(folder for folder in map(Path, remembered.get("hard", ())) if folder.is_dir())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name another run") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -157,7 +164,7 @@ def recall_folders(run: Path, **given: Path | None) -> Folders:
     for kind, folder in chosen.items():
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder, where the {kind} were; give --{kind} DIR")
-    return Folders(**chosen)
+    return Folders(**chosen, hard=hard)
 
 
 def versions() -> dict[str, str]:

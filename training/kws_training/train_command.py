@@ -21,7 +21,7 @@ from .threads import keep_products_small
 
 _DATA = {
     "speech": "Speech Commands, split by its lists, or a folder for each word, split by rank of the speakers",
-    "scenes": "ESC-50, ESC-10 or UrbanSound8K",
+    "scenes": "ESC-50, ESC-10 or UrbanSound8K; adds a second head",
     "voices": "words said by synthetic voices (kws-data voices); optional, makes fewer false events",
     "negatives": "continuous speech, any files below the folder; optional, makes fewer false events; "
     "split by name of folder (train, validation, test), else by rank of the speakers",
@@ -38,6 +38,14 @@ def _train_parser() -> ArgumentParser:
     parser.add_argument("--list", action="store_true", help="show the recipes and leave")
     for name, text in _DATA.items():
         parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=text)
+    parser.add_argument(
+        "--hard",
+        type=Path,
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="what kws-data mine kept; optional, may be repeated, makes fewer false events",
+    )
     parser.add_argument(
         "--variant", choices=recipes.VARIANTS, help="of a row of the study; default: documented"
     )
@@ -135,13 +143,22 @@ def main(argv: list[str] | None = None) -> int:
     recipe = recipes.load(options.recipe, overrides, options.variant)
     if options.epochs is not None:
         recipe = recipes.with_epochs(recipe, options.epochs)
-    folders = Folders(options.speech, options.scenes, options.negatives, options.noise, options.voices)
+    folders = Folders(
+        options.speech,
+        options.scenes,
+        options.negatives,
+        options.noise,
+        options.voices,
+        tuple(options.hard),
+    )
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
     if isinstance(recipe, StudyRecipe):
         if options.teacher is not None:
             raise InputError(f"--teacher: not for {recipe.name}, a recipe of the study; leave it out")
+        if options.hard:
+            raise InputError(f"--hard: not for {recipe.name}, a recipe of the study; leave it out")
         from .study.train import train as train_study
 
         cache = options.cache or default_cache()

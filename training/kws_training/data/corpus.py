@@ -21,24 +21,30 @@ from kws_device.untrusted_text import printable
 from ..recipes import AnyRecipe
 from ..waveform.recipe import Recipe
 from .layouts import PUBLISHED, Clip, Dataset, audio_below, read_dataset
+from .mined import Stretch, read_mined, read_summary
 from .splits import background_rule, background_splits
 
+_HARD_BEFORE_S = 1.8
+_HARD_BEHIND_S = 0.3
+"""Of mined sound, so much around a decision holds every window that may have made it."""
 BACKGROUND_PARTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0), "all": (0.0, 1.0)}
 """Which part of each long background recording belongs to which split."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the data lies; what is absent is None. Training needs speech and scenes."""
+    """Where the data lies; what is absent is None. Training needs speech; scenes add a second head."""
 
     speech: Path | None = None
     scenes: Path | None = None
     negatives: Path | None = None
     noise: Path | None = None
     voices: Path | None = None
+    hard: tuple[Path, ...] = ()
+    """Folders of `kws-data mine`."""
 
 
-FOLDER_KINDS = tuple(field.name for field in fields(Folders))
+FOLDER_KINDS = tuple(field.name for field in fields(Folders) if field.name != "hard")
 """What folders are given for: the names of the options that name them."""
 
 
@@ -67,6 +73,8 @@ class Corpus:
     """Continuous speech; in training only."""
     voices: Sequence[Recording] = ()
     """One word each, said by synthetic voices; in training only."""
+    hard: Sequence[Stretch] = ()
+    """What a model nearly took for its words; in training only."""
 
 
 def decode(paths: Sequence[Path], sample_rate_hz: int, what: str) -> list[NDArray[np.float32]]:
@@ -120,8 +128,9 @@ def load_corpus(
     """One split of everything, in memory as float32 (about 64 kB per second of sound).
 
     Of negatives and noise their training part (`background_paths`) trains; validation hears scenes and
-    its part of the dataset's own background recordings. With `at_most`, an even cross-section of about so
-    many clips of each kind is read; `folds` is as in `read_dataset`.
+    its part of the dataset's own background recordings, and without scenes that of the noise folder. With
+    `at_most`, an even cross-section of about so many clips of each kind is read; `folds` is as in
+    `read_dataset`.
 
     Raises:
         InputError: a folder or a split without audio, or nothing for training in a folder of background.
@@ -131,6 +140,7 @@ def load_corpus(
     noise: list[NDArray[np.float32]] = []
     negatives: list[NDArray[np.float32]] = []
     said: Sequence[Clip] = ()
+    hard: Sequence[Stretch] = ()
     if folders.speech is not None:
         speech = read_dataset(folders.speech)
         words = _section(speech.split(split), at_most)
@@ -143,13 +153,24 @@ def load_corpus(
         negatives = decode(_section(talk, at_most), sample_rate_hz, "negatives")
         if folders.voices is not None:
             said = _section(read_dataset(folders.voices).clips, at_most)
+        hard = read_mined(folders.hard, keywords, sample_rate_hz, _HARD_BEFORE_S, _HARD_BEHIND_S)
+    elif folders.scenes is None:
+        noise += decode(_held_out(folders.noise, split), sample_rate_hz, "noise")
     return Corpus(
         read_recordings(words, [head_label(c.label, keywords) for c in words], sample_rate_hz, "speech"),
         read_recordings(sounds, [c.label for c in sounds], sample_rate_hz, "scenes"),
         noise,
         negatives,
         read_recordings(said, [head_label(c.label, keywords) for c in said], sample_rate_hz, "voices"),
+        _section(hard, at_most),
     )
+
+
+def _held_out(folder: Path | None, split: str) -> list[Path]:
+    """The recordings of a split, of which there may be none."""
+    paths = paths_below(folder)
+    by_path = background_splits(paths, folder) if folder is not None else {}
+    return [path for path in paths if split in ("all", by_path[path])]
 
 
 T = TypeVar("T")
@@ -234,4 +255,7 @@ def provenance(folders: Folders, recipe: AnyRecipe) -> list[tuple[str, str]]:
             stated = PUBLISHED.get(read_dataset(folder).layout, "")
         name, _, licence = (stated or f"folder {printable(folder.name)}; licence not stated").partition("; ")
         found.append((f"{kind}: {name}", licence))
+    for mined in folders.hard:
+        sound = ", ".join(map(str, read_summary(mined).get("sound", [])))
+        found.append((f"hard: stretches of {sound}", "as the sound that they were mined from"))
     return found

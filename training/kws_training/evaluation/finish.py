@@ -21,11 +21,11 @@ from .test_sets import (
     SNRS_DB,
     EvaluationSet,
     Material,
+    backgrounds_of,
     check_scenes,
     clean_set,
     material,
     mel_set,
-    scene_backgrounds,
     waveform_set,
 )
 
@@ -41,7 +41,7 @@ def judged_sets(
         run: its folder.
         recipe: the run's own.
         manifest: the run's own.
-        corpus: one split; where it has no words or no scenes, there are no mixed sets.
+        corpus: one split; where it has no words or no background, there are no mixed sets.
         snrs_db: of the waveform sets.
     """
     length = manifest.front_end.clip_samples
@@ -53,13 +53,14 @@ def judged_sets(
 
     def sets() -> Iterator[EvaluationSet]:
         yield clean_set(data, length, scenes_overlaid=own is not None)
-        if not data.words or not data.scenes:
+        if not data.words or (isinstance(recipe, StudyRecipe) and not data.scenes):
             return
         if isinstance(recipe, StudyRecipe):
             mixed = recipe.evaluation
             yield mel_set(data, mixed.ratio, length, recipe.seed, mixed.randomness)
-        for snr_db in snrs_db:
-            yield waveform_set(data.words, scene_backgrounds(corpus), "scenes", snr_db, length, recipe.seed)
+        for name, recordings in backgrounds_of(corpus).items():
+            for snr_db in snrs_db:
+                yield waveform_set(data.words, recordings, name, snr_db, length, recipe.seed)
 
     for set_ in sets():
         yield set_, judge_set(set_, manifest, predict, own)

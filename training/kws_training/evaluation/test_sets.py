@@ -230,6 +230,13 @@ def scene_backgrounds(corpus: Corpus) -> list[Background]:
     return [(recording.samples, recording.label) for recording in corpus.scenes]
 
 
+def backgrounds_of(corpus: Corpus) -> dict[str, list[Background]]:
+    """What words are mixed with, by its name in reports: a split's scenes, or without them its noise."""
+    if corpus.scenes:
+        return {"scenes": scene_backgrounds(corpus)}
+    return {"noise": [(samples, None) for samples in corpus.noise]} if corpus.noise else {}
+
+
 def evaluation_sets(
     data: Material,
     backgrounds: Mapping[str, Sequence[Background]],

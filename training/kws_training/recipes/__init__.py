@@ -20,6 +20,10 @@ from ..waveform.recipe import Recipe
 AnyRecipe = Recipe | StudyRecipe
 _SCHEMES: dict[str, type[AnyRecipe]] = {"waveform": Recipe, "spectrogram": StudyRecipe}
 VARIANTS = ("documented", "as-run")
+_ADDED: dict[str, dict[str, dict[str, Any]]] = {
+    "waveform": {"epoch": {"hard_share": 0.1, "hard_weight": 1.0}},
+}
+"""By scheme and table: keys that recipes of earlier runs lack, and what they mean by that."""
 _DEVIATIONS = "as-run"
 """The table of a recipe's file that says by key what the study's code did otherwise."""
 
@@ -59,6 +63,9 @@ def load(name: str, overrides: dict[str, Any] | None = None, variant: str | None
         raise InputError(f"{variant}: no variant of a recipe; those are {', '.join(VARIANTS)}")
     if variant is not None and deviations is None:
         raise InputError(f"{name}: has no variants; leave out --variant")
+    for name_of_table, added in _ADDED.get(str(data.get("scheme")), {}).items():
+        if isinstance(data.get(name_of_table), dict):
+            data[name_of_table] = added | data[name_of_table]
     changes = (deviations if variant == "as-run" else {}) | (overrides or {})
     for key, value in changes.items():
         table: Any = data

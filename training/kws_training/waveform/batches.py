@@ -73,17 +73,15 @@ class Drawn:
         for frames in heard:
             frames += other_microphone(frames.shape[1], rng, change.colour_db, change.narrow_share)
             np.maximum(frames, self._recipe.front_end.floor_db, out=frames)
-        wanted = {
-            KEYWORD_HEAD: _one_hot(targets.keyword, self._labels[KEYWORD_HEAD]),
-            SCENE_HEAD: _one_hot(targets.scene, self._labels[SCENE_HEAD]),
-        }
+        right = {KEYWORD_HEAD: targets.keyword, SCENE_HEAD: targets.scene}
+        wanted = {head: _one_hot(right[head], count) for head, count in self._labels.items()}
         if self._teacher is not None:
             share = np.float32(self._recipe.optimisation.teacher_share)
             for head, scores in self._teacher.scores(heard).items():
-                right = scores.argmax(axis=1) == wanted[head].argmax(axis=1)
-                wanted[head][right] += share * (scores - wanted[head])[right]
+                agreed = scores.argmax(axis=1) == wanted[head].argmax(axis=1)
+                wanted[head][agreed] += share * (scores - wanted[head])[agreed]
         weights = {KEYWORD_HEAD: targets.keyword_weight, SCENE_HEAD: targets.scene_weight}
-        return heard.astype(np.float16), wanted, weights
+        return heard.astype(np.float16), wanted, {head: weights[head] for head in wanted}
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]

@@ -30,6 +30,8 @@ _NOTHING_DBFS = (-100.0, -60.0)
 # A piece of running speech that is as long as a word, faded so that its cuts are not heard as clicks.
 _PIECE_S = (0.25, 0.8)
 _FADE_S = 0.02
+# A stretch of mined sound made the model fire with the windows that ended about a smoothing time before.
+_HARD_END_S = (-0.6, 0.2)
 _ROOMS_STREAM = 1 << 31
 """Of random numbers; the epochs' start at 0."""
 _ROOMS = 512
@@ -69,6 +71,7 @@ class Examples:
         self._scene = np.array([self.scene_labels.index(item.label) for item in corpus.scenes])
         self._noise = corpus.noise
         self._negatives = corpus.negatives
+        self._hard = corpus.hard
 
         words = np.array([item.clip.label for item in speech])
         synthetic = np.arange(len(speech)) >= len(recorded)
@@ -84,10 +87,11 @@ class Examples:
         self._silent = np.flatnonzero(self._keyword == self._labels.index(SILENCE))
 
     def plan(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """The order of an epoch: clip indices, -1 for background alone, -2 for continuous speech."""
+        """The order of an epoch: clip indices; -1 background alone, -2 continuous speech, -3 mined sound."""
         epoch = self._recipe.epoch
         unknown = epoch.unknown_share if len(self._unknown) or len(self._synthetic_unknown) else 0.0
         negatives = epoch.negatives_share if self._negatives else 0.0
+        hard = epoch.hard_share if self._hard else 0.0
         keywords = 1 - epoch.silence_share - unknown - negatives
         synthetic_keywords = keywords * epoch.synthetic_keywords_share if len(self._synthetic_spoken) else 0.0
         of_unknown = epoch.synthetic_unknown_share if len(self._unknown) else 1.0
@@ -102,6 +106,7 @@ class Examples:
             _choice(self._unknown, total * (unknown - synthetic_unknown), rng, self._unknown_weight),
             _choice(self._synthetic_unknown, total * synthetic_unknown, rng),
             np.full(int(total * negatives), -2),
+            np.full(int(total * hard / (1 - hard)), -3),
             np.full(int(total * epoch.silence_share), -1),
             self._silent,
         ]
@@ -123,6 +128,9 @@ class Examples:
         for i, index in enumerate(plan):
             if index == -1:
                 sounds[i], scene[i], scene_weight[i] = self._alone(rng)
+            elif index == -3:
+                sounds[i] = self._mined(rng)
+                keyword[i], keyword_weight[i] = self._labels.index(UNKNOWN), self._recipe.epoch.hard_weight
             else:
                 if index == -2:
                     speech, speech_power = self._running_speech(rng)
@@ -183,9 +191,17 @@ class Examples:
         reach = max(self._length - len(said), 0) / 2
         return shifted(centred(said, self._length), int(rng.uniform(-reach, reach))), power(said)
 
+    def _mined(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """A window of a stretch at about the time at which it made a model fire, over its own background."""
+        stretch = self._hard[int(rng.integers(len(self._hard)))]
+        end = int(rng.uniform(*_HARD_END_S) * self._recipe.front_end.sample_rate_hz)
+        return stretch.window(self._length, end)
+
     def _background(self, rng: np.random.Generator) -> tuple[NDArray[np.float32] | None, int | None]:
-        """A crop and its scene, None for noise; no crop where only silence was found."""
-        if not self._noise or rng.random() < self._recipe.augmentation.scene_share:
+        """A crop and its scene, None for noise; no crop where there is none, or only silence was found."""
+        if not self._noise and not self._scenes:
+            return None, None
+        if self._scenes and (not self._noise or rng.random() < self._recipe.augmentation.scene_share):
             choice = int(rng.integers(len(self._scenes)))
             return random_crop(self._scenes[choice], self._length, rng), int(self._scene[choice])
         return random_crop(self._noise[rng.integers(len(self._noise))], self._length, rng), None

@@ -66,6 +66,11 @@ class EpochConfig:
     """Windows of continuous speech, as `_unknown_`; zero without such a folder."""
     pieces_share: float
     """Share of those that hold one piece as long as a word, with silence around it."""
+    hard_share: float
+    """Share of the epoch that stretches of mined sound (`--hard`) take beside all others, as `_unknown_`;
+    zero without such a folder."""
+    hard_weight: float
+    """What one of them counts beside any other window."""
     silence_share: float
     """Background alone, or next to nothing, as `_silence_`."""
     drawn: int
@@ -78,6 +83,8 @@ class EpochConfig:
         check_fields(self, 0, 10_000_000, "least_windows")
         check_fields(self, 0, 1, "unknown_share", "negatives_share", "silence_share", "pieces_share")
         check_fields(self, 0, 1, "synthetic_keywords_share", "synthetic_unknown_share")
+        check_fields(self, 0, 0.9, "hard_share")
+        check_fields(self, 0, 1000, "hard_weight")
         others = self.unknown_share + self.negatives_share + self.silence_share
         if others >= 1:
             raise ValueError("the sum of unknown_share, negatives_share and silence_share must be below 1")

@@ -19,7 +19,7 @@ from kws_device.manifest import (
 
 from .. import runs
 from ..data.corpus import Folders, check_keywords, keyword_labels, load_corpus, split_rules
-from ..evaluation.test_sets import SNRS_DB, check_scenes, evaluation_sets, material, scene_backgrounds
+from ..evaluation.test_sets import SNRS_DB, backgrounds_of, check_scenes, evaluation_sets, material
 from ..first_manifest import first_manifest
 from ..folding import folded
 from ..starting_point import check_labels, take_weights
@@ -68,13 +68,15 @@ def train(
         runs.check_same_teacher(out, teacher)
     else:
         _check_start(recipe, start_from)
-    if folders.speech is None or folders.scenes is None:
-        raise InputError("training needs --speech and --scenes")
+    if folders.speech is None:
+        raise InputError("training needs --speech")
     check_keywords(folders.speech, recipe.keywords)
     front_end = recipe.front_end
     corpus = load_corpus(folders, recipe.keywords, front_end.sample_rate_hz, "train")
     examples = Examples(corpus, recipe)
-    heads = {KEYWORD_HEAD: keyword_labels(recipe), SCENE_HEAD: tuple(examples.scene_labels)}
+    heads = {KEYWORD_HEAD: keyword_labels(recipe)}
+    if folders.scenes is not None:
+        heads[SCENE_HEAD] = tuple(examples.scene_labels)
     sizes = {name: len(labels) for name, labels in heads.items()}
     validation_corpus = load_corpus(folders, recipe.keywords, front_end.sample_rate_hz, "validation")
     held_out = material(validation_corpus, front_end.clip_samples)
@@ -104,9 +106,9 @@ def train(
     def batches(epoch: int) -> Batches:
         return Batches(drawn, recipe, manifest.normalisation, epoch)
 
-    mixed = {"scenes": scene_backgrounds(validation_corpus)}
+    mixed = backgrounds_of(validation_corpus)
     checks = evaluation_sets(held_out, mixed, [_VALIDATION_SNR_DB], front_end.clip_samples, recipe.seed)
-    # Half of it clean words, half of it words over scenes.
+    # Half of it clean words, half of it words over a background.
     validation = validation_arrays(list(checks), manifest)
     with all_devices(recipe.optimisation.batch_size) as devices:
         network = new_network(recipe, sizes)
@@ -181,14 +183,16 @@ def compiled(network: keras.Model, recipe: Recipe, steps: int, shares: NDArray[n
         warmup_target=plan.learning_rate,
         warmup_steps=warmup,
     )
+    losses = {
+        KEYWORD_HEAD: BalancedCrossentropy((shares**plan.balance).tolist(), plan.label_smoothing),
+        SCENE_HEAD: keras.losses.CategoricalCrossentropy(),
+    }
+    weights = {KEYWORD_HEAD: 1.0, SCENE_HEAD: plan.scene_loss_weight}
     model.compile(
         keras.optimizers.AdamW(rate, weight_decay=plan.weight_decay),
-        loss={
-            KEYWORD_HEAD: BalancedCrossentropy((shares**plan.balance).tolist(), plan.label_smoothing),
-            SCENE_HEAD: keras.losses.CategoricalCrossentropy(),
-        },
-        loss_weights={KEYWORD_HEAD: 1.0, SCENE_HEAD: plan.scene_loss_weight},
-        weighted_metrics={KEYWORD_HEAD: ["accuracy"], SCENE_HEAD: ["accuracy"]},
+        loss={head: losses[head] for head in model.output},
+        loss_weights={head: weights[head] for head in model.output},
+        weighted_metrics={head: ["accuracy"] for head in model.output},
     )
     return model
 
