@@ -85,8 +85,8 @@ def _computed(content: bytes, tensors: dict[bytes, Tensor], budget: Budget) -> t
     if len(names) not in rule.inputs or not all(name in tensors for name in names):
         raise ValueError(f"the inputs of {operator} are not there")
     values = {_bytes(attribute, 1).decode(): _value(attribute) for attribute in attributes}
-    computed = rule.output(Node([tensors[name] for name in names], values))
-    return output, Tensor(budget.spend(computed))
+    given = [tensors[name] for name in names]
+    return output, Tensor(budget.spend(rule.output(Node(given, values)), (tensor.shape for tensor in given)))
 
 
 def _value(attribute: _Parts) -> int | tuple[int, ...] | bytes:

@@ -107,7 +107,8 @@ def _check_operator(
             raise ValueError("an operator has the options of another")
         options = operator.table(4, rule.option_fields)
     output = tensors[outputs[0]]
-    shape = budget.spend(rule.output(Operator([tensors[i] for i in inputs], output, options)))
+    given = [tensors[index] for index in inputs]
+    shape = budget.spend(rule.output(Operator(given, output, options)), (tensor.shape for tensor in given))
     if shape != output.shape:
         raise ValueError(f"an operator computes {shape} where {output.shape} is declared")
     return outputs[0]

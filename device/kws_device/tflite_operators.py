@@ -30,8 +30,8 @@ LAYOUTS: dict[int, Scalar] = {FLOAT32: FLOAT, INT32: INT, UINT8: UBYTE, INT64: L
 """By the number of a type: how a value of it is stored."""
 _MOST_CONSTANT_BYTES = 128
 """Of axes or a shape."""
-_SAME = 0
-"""Padding; the other is 1, VALID."""
+_SAME, _VALID = 0, 1
+"""Paddings."""
 
 
 class Tensor(NamedTuple):
@@ -115,6 +115,8 @@ def _plane(shape: Shape) -> tuple[int, int, int, int]:
 def _fitted(operator: Operator, kernel: tuple[int, int], dilations: tuple[int, int]) -> tuple[int, int]:
     """Height and width of what a kernel makes of the first input. Options begin alike for all kernels."""
     _, height, width, _ = _plane(operator.inputs[0].shape)
+    if operator.option(0, BYTE) not in (_SAME, _VALID):
+        raise ValueError("a padding that is neither SAME nor VALID")
     padding = None if operator.option(0, BYTE) == _SAME else 0
     strides = operator.option(2), operator.option(1)
     found = [

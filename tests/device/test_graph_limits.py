@@ -63,6 +63,17 @@ def with_tensor(code, name, value, end="outputs"):
     return change
 
 
+def test_weights_that_many_operators_share_count_for_each():
+    """Libraries pack a copy for every operator: a megabyte of weights becomes gigabytes."""
+    weights = np.zeros((3920, 1000), np.float32)
+    size = np.array([1, 3920], np.int64)
+    shared = [node("MatMul", ["flat", "weights"], [f"out{n}"]) for n in range(20)]
+    change = before_all(node("Reshape", ["mels", "size"], ["flat"]), *shared)
+    content = onnx_model(with_constant("weights", weights, with_constant("size", size, change)))
+    with pytest.raises(ValueError, match="read more than"):
+        onnx_graph.check(content)
+
+
 def with_scale(code, values, end="outputs"):
     def change(model):
         index = operator(model, code).outputs[0] if end == "outputs" else operator(model, code).inputs[1]
@@ -106,6 +117,7 @@ TFLITE_CASES = {
     "stride of zero": (with_option(CONV, "strideH", 0), "stride"),
     "negative stride": (with_option(POOLED, "strideW", -1), "stride"),
     "dilation of zero": (with_option(CONV, "dilationHFactor", 0), "dilation"),
+    "padding of another kind": (with_option(CONV, "padding", 7), "neither SAME nor VALID"),
     "multiplier of zero": (with_option(POOLED, "depthMultiplier", 0), "depthwise kernel"),
     "huge dimension": (with_tensor(CONV, "shape", [1, 1 << 20, 1 << 10, 1 << 10]), "is declared"),
     "negative dimension": (with_tensor(CONV, "shape", [1, -5, 20, 8]), "has the shape"),
