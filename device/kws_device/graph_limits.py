@@ -76,7 +76,7 @@ def values_of(shape: Shape) -> int:
     return math.prod(shape)
 
 
-def check_positive(*sizes: int) -> None:
+def _check_positive(*sizes: int) -> None:
     """Raises ValueError for a stride, a dilation or a kernel's size that is none."""
     if not all(1 <= size <= 1 << 20 for size in sizes):
         raise ValueError(f"a stride, dilation or kernel is {sizes}")
@@ -88,7 +88,7 @@ def positions(length: int, kernel: int, stride: int, dilation: int, padding: int
     Raises:
         ValueError: it does not fit at all, or no kernel has such numbers.
     """
-    check_positive(length, kernel, stride, dilation)
+    _check_positive(length, kernel, stride, dilation)
     if padding is None:
         return -(-length // stride)
     room = length + padding - dilation * (kernel - 1) - 1

@@ -27,7 +27,9 @@ VERIFIER_OUTPUT = "verifier"
 
 _MOST_LABELS = 1000
 _LONGEST_NAME = 100
-"""In characters: of the model, a label or a source."""
+"""In characters: of the model or a label."""
+_LONGEST_SOURCE = 300
+"""In characters: it may be the name of a folder."""
 _LONGEST_SMOOTHING_S = 10.0
 _LONGEST_REFRACTORY_S = 60.0
 _SHORTEST_DECISION_MS = 10.0
@@ -147,7 +149,7 @@ class Source:
 
     def __post_init__(self) -> None:
         """Raises ValueError for a name that cannot be printed."""
-        _check_name("the name of a source", self.name)
+        _check_name("the name of a source", self.name, _LONGEST_SOURCE)
 
 
 @dataclass(frozen=True)
@@ -243,10 +245,10 @@ class Manifest:
         return tuple(label for label in head.labels if label not in head.not_events) if head else ()
 
 
-def _check_name(what: str, name: str) -> None:
+def _check_name(what: str, name: str, longest: int = _LONGEST_NAME) -> None:
     """Raises ValueError for a name that is empty, long, or would not be printed as it is."""
-    if not 0 < len(name) <= _LONGEST_NAME:
-        raise ValueError(f"{what} must have 1 to {_LONGEST_NAME} characters, not {len(name)}")
+    if not 0 < len(name) <= longest:
+        raise ValueError(f"{what} must have 1 to {longest} characters, not {len(name)}")
     if printable(name) != name:
         raise ValueError(f"{what} holds control characters: {name!r}")
 
