@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from kws_device import atomic
 from kws_device.errors import InputError
 
 _TEMPORARY = ".building-"
-_ABANDONED_S = 24 * 3600
 
 
 def built(folder: Path, build: Callable[[Path], None]) -> Path:
@@ -32,7 +30,7 @@ def built(folder: Path, build: Callable[[Path], None]) -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _clear(folder.parent)
+        atomic.clear_abandoned(folder.parent, f"{_TEMPORARY}*")
         with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=folder.parent) as temporary:
             unfinished = Path(temporary) / folder.name
             unfinished.mkdir()
@@ -46,10 +44,3 @@ def built(folder: Path, build: Callable[[Path], None]) -> Path:
             "with --cache"
         ) from error
     return folder
-
-
-def _clear(cache: Path) -> None:
-    """Remove what killed processes left half-built: it is of no use, and large."""
-    for path in cache.glob(f"{_TEMPORARY}*"):
-        if time.time() - path.stat().st_mtime > _ABANDONED_S:
-            shutil.rmtree(path, ignore_errors=True)

@@ -132,12 +132,15 @@ def _report(folder: Path) -> dict[str, Any]:
     path = folder / REPORT
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {key: report[key] for key in ("model", "hash", "split", "limit")}
+        found = {key: report[key] for key in ("model", "hash", "split", "limit")}
+        if not all(isinstance(found[key], str) for key in ("model", "hash", "split")):
+            raise TypeError("model, hash and split must be text")
+        return found
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); name a report of kws-bench robustness"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path}: not a report of kws-bench robustness ({error!r}); make it again"
         ) from error
@@ -155,5 +158,5 @@ def _answers(folder: Path) -> Answers:
             f"{path}: cannot be read ({error.strerror}); name a report of kws-bench robustness"
         ) from error
     except (KeyError, ValueError) as error:
-        raise InputError(f"{path}: has no columns {', '.join(COLUMNS)} ({error!r}); make it again") from error
+        raise InputError(f"{path}: not a table of {', '.join(COLUMNS)} ({error}); make it again") from error
     return found

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InputError
+
+_RANDOM = "[a-z0-9_]" * 8
+"""The characters by which `tempfile` tells its files apart, as a pattern of `glob`."""
+_ABANDONED_S = 24 * 3600.0
 
 
 @contextmanager
@@ -39,6 +46,42 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def making(folder: Path) -> Iterator[None]:
+    """Make a folder, with those above it; what is empty when the block ends goes again.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{folder}: cannot be written ({error.strerror}); choose another folder"
+            ) from error
+        yield
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):
+                each.rmdir()
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder to which nobody else writes now."""
+    for path in folder.glob(f".*-{_RANDOM}.*"):
+        if path.is_file():
+            path.unlink()
+
+
+def clear_abandoned(folder: Path, pattern: str) -> None:
+    """Remove temporary folders that killed processes left half-written, a day after they last changed."""
+    for path in folder.glob(pattern):
+        if time.time() - path.stat().st_mtime > _ABANDONED_S:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def check_vacant(folder: Path) -> None:

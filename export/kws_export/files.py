@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from kws_device import atomic
 from kws_device.errors import InputError
 
 INT8, INT8_ONNX = "kws.tflite", "kws.onnx"
@@ -15,6 +15,7 @@ FLOAT, FLOAT_ONNX = "kws-float.tflite", "kws-float.onnx"
 REPORT, FIGURES = "export.json", "export.md"
 LAYERS, LAYERS_PAGE, LAYERS_PICTURE = "layers.json", "layers.html", "layers.png"
 
+_TEMPORARY = ".export-"
 _OPTIONAL = (LAYERS, LAYERS_PAGE, LAYERS_PICTURE)
 
 
@@ -25,20 +26,14 @@ def all_or_nothing(out: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder cannot be written; said before the block begins.
     """
-    made = [folder for folder in (out, *out.parents) if not folder.exists()]
-    try:
+    with atomic.making(out):
         with _writing(out):
-            out.mkdir(parents=True, exist_ok=True)
-            temporary = TemporaryDirectory(prefix=".export-", dir=out)
+            atomic.clear_abandoned(out, f"{_TEMPORARY}*")
+            temporary = TemporaryDirectory(prefix=_TEMPORARY, dir=out)
         with temporary as name:
             yield Path(name)
             with _writing(out):
                 _move(Path(name), out)
-    except BaseException:
-        for folder in made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
 
 
 @contextmanager

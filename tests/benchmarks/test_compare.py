@@ -12,6 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kws_benchmarks.compare import compare, corrected, exchange_test
+from kws_benchmarks.robustness.predictions import predictions, read
+from kws_device.errors import InputError
+from kws_training.evaluation.judging import Judgement
+from kws_training.evaluation.test_sets import Item
 
 SPEAKERS, CLIPS = 60, 5
 
@@ -91,8 +95,36 @@ def test_reports_that_cannot_be_compared_are_named(tmp_path, command):
     one_line_refusal(
         command("kws-bench", "compare", a, tmp_path / "empty"), "robustness.json", "name a report"
     )
+    for content in (
+        "nothing\n1\n",
+        "set,clip\n1\n",
+        "set\n" + "x" * 200_000,
+        "set\n\xff",
+        "set,clip\n1,2,3\n",
+    ):
+        (a / "predictions.csv").write_text(content, encoding="latin-1")
+        one_line_refusal(command("kws-bench", "compare", a, a), "predictions.csv", "make it again")
+    for odd in ([], {}, {"hash": 3}, {"model": None}, {"split": ["test"]}, "[" * 100_000, "\xff"):
+        base = json.loads((other / "robustness.json").read_text())
+        text = odd if isinstance(odd, str) else json.dumps(base | odd if odd else odd)
+        (words / "robustness.json").write_text(text, encoding="latin-1")
+        with pytest.raises(InputError, match=r"robustness\.json: not a report"):
+            compare(words, words)
     (a / "predictions.csv").write_text("nothing\n1\n")
     one_line_refusal(command("kws-bench", "compare", a, other.parent / "a"), "predictions.csv")
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx", "'=1", "'", "a,b\n", "plain", ""])
+def test_no_name_becomes_a_formula_and_every_name_reads_back(name, tmp_path):
+    item = Item(name, name, name, np.zeros(1, np.float32))
+    with predictions(tmp_path, ["clean"], ["keyword"]) as written:
+        written.add("clean", Judgement("keyword", [item], [name], np.array([0.5])))
+    with (tmp_path / "predictions.csv").open(newline="") as file:
+        (cells,) = list(csv.reader(file))[1:]
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
+    (row,) = read(tmp_path)
+    told = ("clean", name, name, "keyword", name, name, "0.5000")
+    assert tuple(row.values()) == told
 
 
 def test_chance_is_found_no_more_often_than_it_should_be():

@@ -258,6 +258,32 @@ def test_what_is_added_must_be_known(command, tmp_path):
     assert [s["targets"] for s in additions(tmp_path, []).stream] == [100]
 
 
+@pytest.mark.parametrize(
+    ("base", "change"),
+    [
+        (STREAM, {"curve": "steep"}),
+        (STREAM, {"curve": [{"miss_rate": 0.1}]}),
+        (STREAM, {"curve": [{"miss_rate": "0.1", "false_accepts_per_hour": 1}]}),
+        (STREAM, {"latency_ms": None}),
+        (STREAM, {"hours": float("nan")}),
+        (STREAM, {"hours": 10**400}),
+        (STREAM, {"per_keyword": ["yes"]}),
+        (STREAM, {"hash": 5}),
+        (SPEED, {"peers": {"x": 3}}),
+        (SPEED, {"pipeline_ms_per_audio_s": 0}),
+        (SPEED, {"rss_mb": None}),
+        (PI, {"instructions_per_audio_s": "many"}),
+        ({"tables": {}, "claims": {}, "date": "d"}, {"tables": {"documented": [{"row": "run5"}]}}),
+    ],
+)
+def test_figures_that_no_page_can_show_are_refused(base, change, tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps(base))
+    additions(tmp_path, [tmp_path / "x.json"])
+    (tmp_path / "x.json").write_text(json.dumps(base | change))
+    with pytest.raises(InputError, match=r"x\.json: not the JSON of"):
+        additions(tmp_path, [tmp_path / "x.json"])
+
+
 def test_labels_of_a_chart_keep_their_distance_and_order():
     moved = spread([10, 12, 11, 90], 15)
     assert moved[3] == 90

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import stat
 import tarfile
@@ -128,6 +129,28 @@ def test_an_archive_that_unpacks_to_more_than_it_may_is_refused(make, tmp_path):
     assert bomb.stat().st_size < 20_000
     refuse(bomb, "'large'", "more than it should", most_bytes=9_999_999)
     refuse(make(tmp_path / "many", files={str(i): bytes(100) for i in range(11)}), "'10'", most_bytes=1000)
+
+
+@pytest.mark.parametrize("make", [tar, zipped])
+def test_an_archive_of_more_members_than_allowed_is_refused(make, tmp_path):
+    many = make(tmp_path / "many", files={f"{i}": b"" for i in range(21)})
+    with pytest.raises(InputError, match="many: has more than 20 files and folders; nothing was unpacked"):
+        unpack(many, tmp_path / "out", 1000, most_members=20)
+    assert not (tmp_path / "out").exists()
+    unpack(many, tmp_path / "out", 1000, most_members=21)
+    assert len(contents(tmp_path / "out")) == 21
+
+
+def test_a_header_that_asks_for_all_memory_is_refused(tmp_path):
+    """The extended header of a member is read whole: its size may be any."""
+    info = tarfile.TarInfo("name")
+    info.type, info.size = tarfile.XHDTYPE, 60_000_000
+    with gzip.open(tmp_path / "bomb", "wb") as file:
+        file.write(info.tobuf(tarfile.PAX_FORMAT))
+        for _ in range(60):
+            file.write(bytes(1_000_000))
+    with pytest.raises(InputError, match="more than it should"):
+        unpack(tmp_path / "bomb", tmp_path / "out", 1000, most_members=20)
 
 
 def test_what_is_no_archive_is_refused(tmp_path):

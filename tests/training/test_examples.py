@@ -372,3 +372,37 @@ def test_another_microphone_is_smooth_over_the_bands_and_a_narrow_one_lacks_an_e
         assert min(narrow[0], narrow[-1]) < -2
         assert (narrow[8:18] == 0).all()
     assert not other_microphone(40, np.random.default_rng(0), 0.0, 0.0).any()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_memory_bounds_what_is_kept_and_changes_no_window(corpus, share):
+    from kws_training.waveform.batches import Batches, Drawn
+
+    repeating = replace(
+        RECIPE,
+        epoch=replace(RECIPE.epoch, drawn=2),
+        optimisation=replace(RECIPE.optimisation, epochs=5, batch_size=16),
+    )
+    labels = {"keyword": len(LABELS), "scene": 2}
+    examples = Examples(corpus, repeating)
+    whole = Drawn(examples, repeating, labels)
+    bounded = Drawn(examples, repeating, labels, most_bytes=share * whole.repeated_bytes)
+    for epoch in range(4):
+        for ours, theirs in zip(
+            *(Batches(drawn, repeating, plain_normalisation(), epoch) for drawn in (bounded, whole)),
+            strict=True,
+        ):
+            assert np.array_equal(ours[0], theirs[0])
+            assert all(np.array_equal(ours[1][head], theirs[1][head]) for head in labels)
+    assert whole.kept_bytes == whole.repeated_bytes
+    assert bounded.kept_bytes <= share * whole.repeated_bytes
+    assert (bounded.kept_bytes > 0) == (share > 0)
+
+
+def test_where_no_epoch_repeats_nothing_is_kept(corpus):
+    from kws_training.waveform.batches import Drawn
+
+    once = replace(RECIPE, epoch=replace(RECIPE.epoch, drawn=RECIPE.optimisation.epochs))
+    drawn = Drawn(Examples(corpus, once), once, {"keyword": len(LABELS), "scene": 2})
+    drawn.batch(drawn.plan(0)[:4], 0, 0)
+    assert (drawn.repeated_bytes, drawn.kept_bytes) == (0, 0)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from kws_device import atomic
 
 from . import runs
+from .event_log import log_epoch
 
 
 def without_optimizer(model: keras.Model) -> keras.Model:
@@ -129,8 +129,6 @@ def _record(
             plan.kept(model).save(temporary)
     rows.append(row)
     runs.write_history(out / runs.HISTORY, rows)
-    with SummaryWriter(str(out / "tensorboard"), purge_step=len(rows)) as writer:
-        for key, value in row.items():
-            writer.add_scalar(key, value, len(rows))
+    log_epoch(out / "tensorboard", len(rows), row)
     with atomic.replacing(out / runs.CHECKPOINT) as temporary:
         model.save(temporary)

@@ -9,30 +9,64 @@ from pathlib import Path
 from typing import Any
 
 from kws_device.errors import InputError
+from kws_training.study.content import COLUMNS, SPLITS
 
-_FIELDS = {
-    "speed": {
-        "pipeline_ms_per_audio_s",
-        "frontend_ms_per_audio_s",
-        "inference_ms",
-        "startup_ms",
-        "rss_mb",
-        "peers",
-    },
-    "stream": {
-        "hours",
-        "targets",
-        "hits",
-        "false_accepts_per_hour",
-        "miss_rate",
-        "latency_ms",
-        "per_keyword",
-        "curve",
-    },
-    "pi": {"cpu", "suite", "scores_equal", "instructions_per_audio_s", "startup_instructions"},
-    "study": {"tables", "claims", "date"},
+from .shapes import anything, listing, mapping, maybe, number, pair, positive, table, text
+
+_MODEL = {"hash": text, "model": text, "machine": text}
+_RATE = maybe(number)
+_FIGURE = table({"accuracy": number, "ci95": pair(number)})
+_CELLS = table({f"{head} {set_}": table({"study": _RATE, "ours": maybe(_FIGURE)}) for head, set_ in COLUMNS})
+_ROW = table(
+    {
+        "row": text,
+        "epochs": listing(number),
+        "seeds": listing(number),
+        "mixed_set": maybe(text),
+        "cells": table(dict.fromkeys(SPLITS, _CELLS)),
+        "waveforms": table(dict.fromkeys(SPLITS, table(dict.fromkeys(("snr10", "snr0"), maybe(_FIGURE))))),
+    }
+)
+_KINDS = {
+    "speed": table(
+        {
+            "pipeline_ms_per_audio_s": positive,
+            "frontend_ms_per_audio_s": number,
+            "inference_ms": number,
+            "startup_ms": number,
+            "rss_mb": number,
+            "peers": mapping(table({"ms_per_audio_s": number})),
+        },
+        _MODEL,
+    ),
+    "stream": table(
+        {
+            "hours": number,
+            "targets": number,
+            "hits": number,
+            "false_accepts_per_hour": _RATE,
+            "miss_rate": _RATE,
+            "latency_ms": table({"median": _RATE, "p95": _RATE}),
+            "per_keyword": mapping(table({}, {"false_accepts_per_hour": _RATE})),
+            "curve": listing(
+                table({"false_accepts_per_hour": _RATE, "miss_rate": _RATE}, {"threshold": number})
+            ),
+        },
+        _MODEL,
+    ),
+    "pi": table(
+        {
+            "cpu": text,
+            "suite": text,
+            "scores_equal": anything,
+            "instructions_per_audio_s": number,
+            "startup_instructions": number,
+        },
+        _MODEL,
+    ),
+    "study": table({"tables": mapping(listing(_ROW)), "claims": anything, "date": text}),
 }
-"""What tells the files of `kws-bench speed`, `stream` and `pi` and of `kws-train study` apart."""
+"""What the files of `kws-bench speed`, `stream` and `pi` and of `kws-train study` look like."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +121,4 @@ def _read(path: Path) -> Any:
 
 
 def _kind(content: Any) -> str | None:
-    if not isinstance(content, dict):
-        return None
-    return next((kind for kind, fields in _FIELDS.items() if fields <= set(content)), None)
+    return next((kind for kind, fits in _KINDS.items() if fits(content)), None)

@@ -11,6 +11,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from kws_device import atomic
+from kws_training.data.csv_cells import guarded, unguarded
 from kws_training.evaluation.judging import Judgement
 
 PREDICTIONS = "predictions.csv"
@@ -26,7 +27,10 @@ class Predictions:
     def add(self, condition: str, judgement: Judgement) -> None:
         """Write down the answers to some of the windows of a set."""
         rows = (
-            [condition, item.name, item.source, judgement.head, item.label, predicted, f"{score:.4f}"]
+            [
+                *map(guarded, (condition, item.name, item.source, judgement.head, item.label, predicted)),
+                f"{score:.4f}",
+            ]
             for item, predicted, score in zip(
                 judgement.items, judgement.predicted, judgement.score, strict=True
             )
@@ -61,6 +65,18 @@ def predictions(out: Path, conditions: Sequence[str], heads: Sequence[str]) -> I
 
 
 def read(folder: Path) -> Iterator[dict[str, str]]:
-    """The rows of a report's predictions.csv."""
+    """The rows of a report's predictions.csv.
+
+    Raises:
+        ValueError: not UTF-8, not a table, or a row with too few or too many cells.
+        OSError: it cannot be read.
+    """
     with (folder / PREDICTIONS).open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
+        reader = csv.DictReader(file)
+        try:
+            for number, row in enumerate(reader, start=1):
+                if None in row or None in row.values():
+                    raise ValueError(f"row {number} has not as many cells as there are columns")
+                yield {column: unguarded(cell) for column, cell in row.items()}
+        except csv.Error as error:
+            raise ValueError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Archives unpacked without trust: nothing outside the folder, no links, no more bytes than allowed."""
+"""Archives unpacked without trust: nothing outside the folder, no links, no more than allowed of anything."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from tqdm import tqdm
 from kws_device.errors import InputError
 
 _CHUNK = 1 << 20
+MOST_MEMBERS = 500_000
+"""Speech Commands, the largest archive that is fetched, has 105,835 files."""
+_HEADERS_BYTES = 2048
+"""Of a member: its tar header with a long name, and what fills its last block."""
 
 
 @dataclass(frozen=True)
@@ -32,22 +36,28 @@ class _Member:
     """What a file holds; None for all else."""
 
 
-def unpack(archive: Path, folder: Path, most_bytes: int) -> None:
+def unpack(archive: Path, folder: Path, most_bytes: int, most_members: int = MOST_MEMBERS) -> None:
     """Unpack a .tar.gz or .zip into a new `folder`, which is whole in the end or not there.
 
     Every file is written anew with the caller's own permissions: links, owners and modes of the archive
     count for nothing. (tarfile's filter "data" would do less, and Debian 12's Python 3.11.2 lacks it.)
 
     Raises:
-        InputError: neither kind of archive, damaged, more than `most_bytes` unpacked, or a member that is
-            encrypted, no file or folder, or leads outside.
+        InputError: neither kind of archive, damaged, more than `most_bytes` unpacked, more than
+            `most_members` files and folders, or a member that is encrypted, no file or folder, or leads
+            outside.
         OSError: the folder cannot be written.
     """
     folder.mkdir()
     try:
-        with tqdm(_members(archive), desc="unpacking", unit="file", leave=False) as members:
+        limit = most_bytes + _HEADERS_BYTES * most_members + 2 * _CHUNK
+        with tqdm(_members(archive, limit), desc="unpacking", unit="file", leave=False) as members:
             left = most_bytes
-            for member in members:
+            for number, member in enumerate(members, start=1):
+                if number > most_members:
+                    raise InputError(
+                        f"{archive}: has more than {most_members:,} files and folders; nothing was unpacked"
+                    )
                 left -= _write(archive, member, folder, left)
     except BaseException as error:
         shutil.rmtree(folder)
@@ -65,17 +75,31 @@ def _reading(archive: Path) -> Iterator[None]:
         raise InputError(f"{archive}: damaged ({str(error) or 'it ends early'}); get it again") from error
 
 
-def _members(archive: Path) -> Iterator[_Member]:
+class _BoundedGzip(gzip.GzipFile):
+    """A compressed file of which no more is read than allowed: what a tar header asks for may be any size."""
+
+    def __init__(self, archive: Path, most_bytes: int) -> None:
+        super().__init__(archive)
+        self._most_bytes = most_bytes
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As in the base class. Raises ValueError where it would be more than allowed."""
+        if size is None or size < 0 or self.tell() + size > self._most_bytes:
+            raise ValueError("unpacks to more than it should")
+        return super().read(size)
+
+
+def _members(archive: Path, most_bytes: int) -> Iterator[_Member]:
     with archive.open("rb") as file:
         start = file.read(4)
     if not start.startswith((b"\x1f\x8b", b"PK\x03\x04")):
         raise InputError(f"{archive}: neither .tar.gz nor .zip; get it again")
     with _reading(archive):
-        yield from _zip_members(archive) if start.startswith(b"PK") else _tar_members(archive)
+        yield from (_zip_members(archive) if start.startswith(b"PK") else _tar_members(archive, most_bytes))
 
 
-def _tar_members(archive: Path) -> Iterator[_Member]:
-    with gzip.open(archive) as plain, tarfile.open(fileobj=plain, mode="r:") as tar:
+def _tar_members(archive: Path, most_bytes: int) -> Iterator[_Member]:
+    with _BoundedGzip(archive, most_bytes) as plain, tarfile.open(fileobj=plain, mode="r:") as tar:
         for info in tar:
             if info.isfile():
                 yield _Member(info.name, "file", tar.extractfile(info))

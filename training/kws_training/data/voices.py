@@ -22,6 +22,7 @@ from kws_device.errors import InputError
 from .windows import from_db, power
 
 SAMPLE_RATE_HZ = 16_000
+_TEMPORARY = ".kws-voices-"
 _FLITE_SHARE = 0.35
 _ESPEAK_ACCENTS = (
     "en", "en-us", "en-us", "en-us", "en-us-nyc", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan",
@@ -140,7 +141,8 @@ def make(
     try:
         atomic.check_vacant(dest)
         dest.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{dest.name}-", dir=dest.parent) as folder:
+        atomic.clear_abandoned(dest.parent, f"{_TEMPORARY}*")
+        with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=dest.parent) as folder:
             count = _make(Path(folder) / "words", jobs)
             (Path(folder) / "words").replace(dest)
     except OSError as error:

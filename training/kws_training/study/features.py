@@ -7,7 +7,6 @@ import hashlib
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kws_device import audio_files
+from kws_device import atomic, audio_files
 from kws_device.errors import InputError
 from kws_device.front_end import MelConfig, log_mel
 from kws_device.strict import json_text
@@ -32,7 +31,6 @@ _ENDS = "ends.npy"
 _AT_ONCE = 256
 _LITTLE = 0.25
 _TEMPORARY = ".features-"
-_ABANDONED_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def features(
     if found is None:
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            _clear(cache)
+            atomic.clear_abandoned(cache, f"{_TEMPORARY}*")
             temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=cache))
         except OSError as error:
             raise InputError(
@@ -109,13 +107,6 @@ def features(
         found = _opened(folder, front_end.mels)
         assert found is not None  # noqa: S101  it was written whole
     return found
-
-
-def _clear(cache: Path) -> None:
-    """Remove what killed processes left half-written: it is of no use, and large."""
-    for path in cache.glob(f"{_TEMPORARY}*"):
-        if time.time() - path.stat().st_mtime > _ABANDONED_S:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _opened(folder: Path, mels: int) -> Features | None:

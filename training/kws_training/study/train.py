@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .. import runs
 from ..data.corpus import Folders
 from ..evaluation.test_sets import EvaluationSet, Material, clean_set, material, mel_set
+from ..run_folder import run_folder
 from ..starting_point import check_labels, take_weights
 from .prepare import prepare, read_datasets, with_keywords
 from .recipe import FineTuningConfig, StudyRecipe
@@ -46,6 +47,13 @@ def train(
     Raises:
         InputError: data, recipe or folder that do not fit; nothing is written then.
     """
+    with run_folder(out):
+        return _train_in_turn(recipe, folders, out, cache, resume, start_from)
+
+
+def _train_in_turn(
+    recipe: StudyRecipe, folders: Folders, out: Path, cache: Path, resume: bool, start_from: Path | None
+) -> Path:
     *before, _ = _runs_in_turn(recipe, out, start_from)
     if before and not (out / runs.CHECKPOINT).is_file():
         resume = False  # what was interrupted is in a folder of its own
@@ -54,7 +62,8 @@ def train(
         runs.check_folder(out, with_keywords(recipe, read_datasets(recipe, folders)), resume)
     for earlier, folder in before:
         if not runs.is_finished(folder):
-            _train(earlier, folders, folder, cache, (folder / runs.CHECKPOINT).is_file(), start_from)
+            with run_folder(folder):
+                _train(earlier, folders, folder, cache, (folder / runs.CHECKPOINT).is_file(), start_from)
         start_from = folder
     return _train(recipe, folders, out, cache, resume, start_from)
 

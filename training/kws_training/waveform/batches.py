@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from threading import Lock
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +27,38 @@ _MASKS_STREAM = 1 << 29
 class Drawn:
     """Batches of mels and targets, a function of seed, epoch and batch number alone.
 
-    After `epoch.drawn` epochs they repeat, from memory: drawing a window, and asking a teacher about it,
-    costs more than a step of a small network.
+    After `epoch.drawn` epochs they repeat: drawing a window, and asking a teacher about it, costs more than a
+    step of a small network. The first batches are kept, as many as the memory allows. The others are drawn
+    again, and come out the same: how much is kept changes the time of a run, not its result.
     """
 
     def __init__(
-        self, examples: Examples, recipe: Recipe, labels: dict[str, int], teacher: Teacher | None = None
+        self,
+        examples: Examples,
+        recipe: Recipe,
+        labels: dict[str, int],
+        teacher: Teacher | None = None,
+        most_bytes: float = math.inf,
     ) -> None:
-        """`labels` gives the number of labels by head; `teacher` its share of the targets, if any."""
+        """Keep what to draw from.
+
+        Args:
+            examples: of the training split.
+            recipe: of the run.
+            labels: number of labels by head.
+            teacher: has its share of the targets; None: no teacher.
+            most_bytes: of batches kept in memory.
+        """
         self._examples = examples
         self._recipe = recipe
         self._labels = labels
         self._teacher = teacher
         self._repeats = recipe.epoch.drawn < recipe.optimisation.epochs
+        self._most_bytes = most_bytes
         self._kept: dict[tuple[int, int], Batch] = {}
+        self.kept_bytes = 0
+        """Size of the batches in memory."""
+        self._lock = Lock()
 
     def plan(self, epoch: int) -> NDArray[np.int64]:
         """What the windows of an epoch are (`Examples.plan`)."""
@@ -59,9 +80,23 @@ class Drawn:
         if key in self._kept:
             return self._kept[key]
         batch = self._draw(plan, np.random.default_rng([self._recipe.seed, *key]))
-        if self._repeats:
-            self._kept[key] = batch
+        with self._lock:
+            fits = self.kept_bytes + _bytes(batch) <= self._most_bytes
+            if self._repeats and fits and key not in self._kept:
+                self._kept[key] = batch
+                self.kept_bytes += _bytes(batch)
         return batch
+
+    @property
+    def repeated_bytes(self) -> int:
+        """Size of all batches that later epochs repeat; 0 where none does."""
+        if not self._repeats:
+            return 0
+        front_end, heads = self._recipe.front_end, self._labels.values()
+        size = self._recipe.optimisation.batch_size
+        windows = self._recipe.epoch.drawn * size * max(1, len(self.plan(0)) // size)
+        mels = front_end.frames * front_end.mels * np.dtype(np.float16).itemsize
+        return windows * (mels + np.dtype(np.float32).itemsize * sum(count + 1 for count in heads))
 
     def _same(self, epoch: int) -> int:
         return epoch % self._recipe.epoch.drawn
@@ -116,6 +151,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
                 change.mel_mask_bands,
             )
         return mels, wanted, weights
+
+
+def _bytes(batch: Batch) -> int:
+    mels, *by_head = batch
+    return mels.nbytes + sum(array.nbytes for arrays in by_head for array in arrays.values())
 
 
 def _one_hot(index: NDArray[np.int64], count: int) -> NDArray[np.float32]:

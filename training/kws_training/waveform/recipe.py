@@ -74,8 +74,9 @@ class EpochConfig:
     silence_share: float
     """Background alone, or next to nothing, as `_silence_`."""
     drawn: int
-    """Epochs drawn anew. Later ones repeat them with other masks, from memory: a GiB for eight epochs of
-    17,000 windows."""
+    """Epochs drawn anew; later ones repeat them with other masks. A GiB of memory keeps eight epochs of
+    17,000 windows. What does not fit into half of the free memory is drawn again each time: slower, but the
+    same."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for shares that leave nothing for the keywords, or no epoch to repeat."""

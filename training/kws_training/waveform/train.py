@@ -16,12 +16,15 @@ from kws_device.manifest import (
     KEYWORD_HEAD,
     SCENE_HEAD,
 )
+from kws_device.untrusted_text import printable
 
 from .. import runs
 from ..data.corpus import Folders, check_keywords, keyword_labels, load_corpus, split_rules
 from ..evaluation.test_sets import SNRS_DB, backgrounds_of, check_scenes, evaluation_sets, material
 from ..first_manifest import first_manifest
 from ..folding import folded
+from ..memory import free_bytes
+from ..run_folder import run_folder
 from ..starting_point import check_labels, take_weights
 from .examples import Examples
 from .recipe import Recipe
@@ -62,6 +65,18 @@ def train(
     Raises:
         InputError: data, recipe or folder that do not fit; nothing is written then.
     """
+    with run_folder(out):
+        return _train(recipe, folders, out, resume, start_from, teacher)
+
+
+def _train(
+    recipe: Recipe,
+    folders: Folders,
+    out: Path,
+    resume: bool,
+    start_from: Path | None,
+    teacher: Path | None,
+) -> Path:
     runs.check_folder(out, recipe, resume)
     aware = recipe.quantisation.aware
     if resume:
@@ -101,7 +116,8 @@ def train(
 
     knows = None if teacher is None else Teacher(teacher, shares)
     keras.utils.set_random_seed(recipe.seed)
-    drawn = Drawn(examples, recipe, sizes, knows)
+    most_bytes = free_bytes() // 2
+    drawn = Drawn(examples, recipe, sizes, knows, most_bytes)
 
     def batches(epoch: int) -> Batches:
         return Batches(drawn, recipe, manifest.normalisation, epoch)
@@ -121,10 +137,23 @@ def train(
         kept = partial(without_rounding, model=network) if aware else without_optimizer
         plan = Plan(recipe.optimisation.epochs, recipe.seed, batches, validation, KEYWORD_HEAD, kept)
         for kind, rule in split_rules(folders).items():
-            print(f"{kind}: {getattr(folders, kind)}, split by {rule}", file=sys.stderr)
+            print(printable(f"{kind}: {getattr(folders, kind)}, split by {rule}"), file=sys.stderr)
+        _tell_memory(recipe, drawn.repeated_bytes, most_bytes)
         rows = fit(model, plan, out, resume)
     finish(out, recipe, manifest, validation_corpus, rows, SNRS_DB)
     return out / runs.MODEL
+
+
+def _tell_memory(recipe: Recipe, needed_bytes: int, most_bytes: int) -> None:
+    """Say how much memory the epochs take that are repeated, and what does not fit."""
+    if needed_bytes:
+        told = f"memory: the {recipe.epoch.drawn} epochs that are drawn take {needed_bytes / 1e9:.2f} GB"
+        if needed_bytes > most_bytes:
+            told += (
+                f"; {most_bytes / 1e9:.2f} GB are kept (half of what is free), the rest is drawn again each "
+                "time, which is slower and gives the same result; --set epoch.drawn=N draws fewer"
+            )
+        print(told, file=sys.stderr)
 
 
 def _check_start(recipe: Recipe, start_from: Path | None) -> None:
