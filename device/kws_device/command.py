@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from typing import NoReturn
 
 from .errors import InputError, RequirementError
 from .untrusted_text import printable
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a full disk, a quota and a limit on a file's size say."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -23,9 +27,10 @@ class ArgumentParser(argparse.ArgumentParser):
 def run(main: Callable[[list[str] | None], int], argv: list[str] | None = None) -> NoReturn:
     """Run a command and leave with the kit's exit codes.
 
-    0 done, 2 bad usage or bad input, 3 a requirement that was not met (both with one line,
+    0 done, 2 bad usage, bad input or no room to write, 3 a requirement that was not met (both with one line,
     `error: ...`), 130 after Ctrl-C, 1 anything else (a traceback: that is a bug of ours).
     """
+    _reopen_closed_streams()
     try:
         code = main(argv)
         sys.stdout.flush()
@@ -35,7 +40,42 @@ def run(main: Callable[[list[str] | None], int], argv: list[str] | None = None) 
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
-        # The reader of a pipe (head, say) has left. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a pipe (head, say) has left.
+        _drop_output()
         code = 0
+    except OSError as error:
+        if (place := _unwritable(error)) is None:
+            raise
+        _drop_output()
+        reason = printable(f"{place}: cannot be written ({error.strerror})")
+        print(f"error: {reason}; make room, or write to another place", file=sys.stderr)
+        code = 2
     sys.exit(code)
+
+
+def _reopen_closed_streams() -> None:
+    """Give standard streams that were closed (`>&-`) a descriptor, before a file gets theirs.
+
+    Reading and writing them fails then, as it would; but what nobody can read on standard error is dropped.
+    """
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_WRONLY), "r")
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
+def _unwritable(error: OSError) -> str | None:
+    """What could not be written: standard output, or a file on a full disk; None: that was not the error."""
+    try:
+        sys.stdout.flush()  # what could not be written is still there
+    except OSError:
+        return "standard output"
+    # Without a buffer (PYTHONUNBUFFERED) it is not, and nothing tells which of both it was.
+    return str(error.filename or "standard output or a file") if error.errno in _FULL else None
+
+
+def _drop_output() -> None:
+    """Standard output goes nowhere from now on: Python would complain once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -52,13 +52,14 @@ class Listening:
 
         Raises:
             InputError: as the sources do. The display gets no summary then, but the error.
+            OSError: the display cannot be written. It gets no summary then, either.
         """
         finishing = self._sinks
         try:
             for source in sources:
                 self._heard.append(source)
                 self._listen(source)
-        except InputError:
+        except (InputError, OSError):
             finishing = self._sinks[:-1]
             raise
         finally:

@@ -72,10 +72,18 @@ class RawStream:
         self._block_ms = _above_zero(block_ms)
 
     def blocks(self, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
-        """See AudioSource."""
+        """See AudioSource. Raises InputError where the stream cannot be read."""
         size = max(1, round(self._block_ms / 1000 * sample_rate_hz))
-        while content := self._stream.read(2 * size):
+        while content := self._read(2 * size):
             block = np.frombuffer(content[: len(content) & ~1], dtype="<i2")
             yield block.astype(np.float32) * np.float32(1 / 32768)
             self.audio_s += len(block) / sample_rate_hz
         yield np.zeros(round(_TAIL_S * sample_rate_hz), dtype=np.float32)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)
+        except OSError as error:
+            raise InputError(
+                f"{self.name}: cannot be read ({error.strerror}); pipe raw sound into it"
+            ) from error
