@@ -172,7 +172,7 @@ class OnnxEngine(Engine):
         try:
             session = runtime.InferenceSession(network.content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own kinds, without a common parent
-            reason = str(error).splitlines()[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(
                 f"{network.path}: the model cannot be loaded ({reason}); export it again"
             ) from error
@@ -263,25 +263,38 @@ def load_verifier(file: ModelFile, name: str | None = None, threads: int = 1) ->
     return None if network is None else _load(network, name, threads)
 
 
-def _load(network: Network, name: str | None, threads: int) -> Engine:
-    known = ENGINES[network.kind]
+def import_engine(path: Path, kind: str, name: str | None = None) -> Callable[[Network, int], Engine]:
+    """What loads networks: the first engine for their kind that can be imported.
+
+    Args:
+        path: of the model file, named in errors.
+        kind: containers.TFLITE or containers.ONNX.
+        name: of the package; None: the first that can be imported.
+
+    Raises:
+        InputError: no such engine, none installed, or one that cannot be imported.
+    """
+    known = ENGINES[kind]
     if name is not None and name not in known:
-        raise InputError(f"--engine {name}: does not run {network.path.name}; {' or '.join(known)} does")
-    _check_graph(network)
+        raise InputError(f"--engine {name}: does not run {path.name}; {' or '.join(known)} does")
     broken = []
     for package in known if name is None else [name]:
         if not _is_installed(package):
             continue
         try:
-            load = known[package]()
+            return known[package]()
         except Exception as error:  # a library built for another system or NumPy raises many kinds
             broken.append(f"{package} is installed but cannot be imported ({error})")
-            continue
-        return load(network, threads)
     if broken:
-        raise InputError(f"{network.path}: {'; '.join(broken)}; install the engine again, or choose --engine")
+        raise InputError(f"{path}: {'; '.join(broken)}; install the engine again, or choose --engine")
     wanted = name or next(iter(known))
-    raise InputError(f"{network.path}: no inference engine installed for it; run: pip install {wanted}")
+    raise InputError(f"{path}: no inference engine installed for it; run: pip install {wanted}")
+
+
+def _load(network: Network, name: str | None, threads: int) -> Engine:
+    load = import_engine(network.path, network.kind, name)
+    _check_graph(network)
+    return load(network, threads)
 
 
 def _check_graph(network: Network) -> None:

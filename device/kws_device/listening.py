@@ -9,6 +9,7 @@ from typing import Any
 from .errors import InputError
 from .sinks import Sink
 from .sources import LISTENING, AudioSource, Microphone
+from .sources.detached import Detached
 from .spotter import Spotter
 
 _FIRST_GAP_S = 1.0
@@ -43,6 +44,7 @@ class Listening:
         self._sinks = [*sinks, display]
         self._clock = clock
         self._reload = False
+        self._loading: Detached[Spotter] | None = None
         self._heard: list[AudioSource] = []
         self._decisions = 0
         self._cpu_s = time.process_time()
@@ -68,7 +70,10 @@ class Listening:
                 sink.finished(summary)
 
     def reload_soon(self) -> None:
-        """Read the model again before the next block. May be called by a signal's handler."""
+        """Begin to read the model again with the next block. May be called by a signal's handler.
+
+        It is read beside the listening; the new one takes over between two blocks, when it is ready.
+        """
         self._reload = True
 
     def _listen(self, source: AudioSource) -> None:
@@ -77,9 +82,7 @@ class Listening:
         fed = 0
         self._spotter.reset()
         for block in source.blocks(rate):
-            if self._reload:
-                self._reload = False
-                self._read_model_again(rate, fed / rate)
+            self._reload_if_asked(rate, fed / rate)
             if states is not None and (text := states.news(source)):
                 self._note(text)
             for decision in self._spotter.decisions_in(block):
@@ -88,21 +91,32 @@ class Listening:
                     sink.decided(decision, self._spotter, source)
             fed += len(block)
 
-    def _read_model_again(self, sample_rate_hz: int, at_s: float) -> None:
+    def _reload_if_asked(self, sample_rate_hz: int, at_s: float) -> None:
+        if self._loading is None:
+            if self._reload:
+                self._reload = False
+                self._loading = Detached(self._load)
+        elif self._loading.wait(0):
+            loaded, self._loading = self._loading, None
+            self._take_over(loaded, sample_rate_hz, at_s)
+
+    def _take_over(self, loaded: Detached[Spotter], sample_rate_hz: int, at_s: float) -> None:
         for sink in self._sinks:
             sink.reloading()
         try:
-            spotter = self._load()
+            spotter = loaded.result()
             rate = spotter.manifest.front_end.sample_rate_hz
             if rate != sample_rate_hz:
                 raise InputError(f"the new model hears {rate} Hz, not {sample_rate_hz}; start again")
+            spotter.reset(at_s)
         except InputError as error:
             self._note(f"the model stays as it was: {error}")
-            return
-        spotter.reset(at_s)
-        self._spotter = spotter
-        manifest = spotter.manifest
-        self._note(f"listening with {manifest.name} {manifest.hash[:12]} from now on")
+        except Exception as error:  # nothing that a new model does may end the listening
+            self._note(f"the model stays as it was: {type(error).__name__}: {error}")
+        else:
+            self._spotter = spotter
+            manifest = spotter.manifest
+            self._note(f"listening with {manifest.name} {manifest.hash[:12]} from now on")
 
     def _note(self, text: str) -> None:
         for sink in self._sinks:

@@ -48,7 +48,7 @@ def find(name: str | Path | None, kinds: Sequence[str] = (containers.TFLITE, con
     """
     if name is not None and _is_there(Path(name)):
         return Path(name)
-    folder = Path(str(resources.files(__package__) / "models"))
+    folder = _shipped_models()
     for kind in kinds:
         path = folder / f"{name or _DEFAULT}.{kind}"
         if _is_there(path) and path.parent == folder:
@@ -64,11 +64,21 @@ def _is_there(path: Path) -> bool:
         return False
 
 
+def is_shipped(path: Path) -> bool:
+    """Whether a file is one of those that are installed with this package."""
+    return path.resolve().parent == _shipped_models().resolve()
+
+
 def read(path: Path) -> ModelFile:
-    """Model and manifest of a file, checked against the content hash.
+    """Model and manifest of a file, checked against the content hash. Raises as `load` and `unpack` do."""
+    return unpack(path, load(path))
+
+
+def load(path: Path) -> bytes:
+    """The content of a file of a model's size.
 
     Raises:
-        InputError: the file is missing, too large, no model, has no manifest, or was changed or cut.
+        InputError: the file is missing, no regular file, or too large.
     """
     try:
         # A pipe or a device would be waited for, or never end.
@@ -82,6 +92,19 @@ def read(path: Path) -> ModelFile:
         raise InputError(
             f"{path}: larger than any keyword model ({_LARGEST_FILE >> 20} MB); name a model file"
         )
+    return content
+
+
+def unpack(path: Path, content: bytes) -> ModelFile:
+    """Model and manifest in the content of a file, checked against the content hash.
+
+    Args:
+        path: of the file, for its errors; it is not read.
+        content: of the file.
+
+    Raises:
+        InputError: no model, one that has no manifest, or one that was changed or cut.
+    """
     if containers.kind(content) is None:
         what = "empty" if not content else "neither a TFLite nor an ONNX model"
         raise InputError(f"{path}: {what}; name a file that kws-export wrote")
@@ -121,6 +144,10 @@ def write(path: Path, model: bytes, manifest: Manifest, verifier: bytes | None =
     manifest = sealed(model, manifest)
     atomic.write_bytes(path, containers.join(model, to_json(manifest).encode(), verifier))
     return ModelFile(path, model, manifest, verifier)
+
+
+def _shipped_models() -> Path:
+    return Path(str(resources.files(__package__) / "models"))
 
 
 def _sha256(network: bytes | None) -> str | None:

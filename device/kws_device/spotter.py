@@ -18,6 +18,7 @@ from .events import Decision, Event
 from .front_end import Workspace, log_mel
 from .levels import as_float, dbfs, rms
 from .manifest import KEYWORD_HEAD, Manifest
+from .model_file import ModelFile
 from .rings import Ring
 from .silence import SilenceGate
 from .sources import AudioSource
@@ -90,7 +91,19 @@ class Spotter:
         Raises:
             InputError: no such model, one that does not hold together, or an unknown keyword.
         """
-        file = model_file.read(model_file.find(model, kinds(engine)))
+        return cls.of(
+            model_file.read(model_file.find(model, kinds(engine))), thresholds, engine, skip_silence
+        )
+
+    @classmethod
+    def of(
+        cls,
+        file: ModelFile,
+        thresholds: dict[str, float] | None = None,
+        engine: str | None = None,
+        skip_silence: bool = False,
+    ) -> Spotter:
+        """A spotter from a model file that has been read. Arguments and errors as those of `load`."""
         manifest = file.manifest
         for word, threshold in (by_hand := thresholds or {}).items():
             if word not in manifest.keywords:

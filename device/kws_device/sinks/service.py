@@ -56,7 +56,7 @@ class Service(Sink):
         self._send("STOPPING=1")
 
     def reloading(self) -> None:
-        """The model is about to be loaded anew; ready again with `ready`, or the next decision."""
+        """See Sink. Ready again with `ready`, or the next decision."""
         self._ready = False
         # systemd 253 and newer ask for the time, to know which reload is meant.
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")

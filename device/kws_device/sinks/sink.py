@@ -22,7 +22,7 @@ class Sink:
         """Something happened that people should know of: a microphone is away, a command failed."""
 
     def reloading(self) -> None:
-        """The model is about to be read again; the next decision is made, or a note tells why not."""
+        """The model was read again; a note tells which one listens from the next decision on."""
 
     def finished(self, summary: dict[str, Any]) -> None:
         """Listening ended."""

@@ -1,0 +1,150 @@
+"""A trial run: a model's first window, in a process of its own that may die of it.
+
+A file that holds together may still carry a network that crashes the inference library, never ends or
+takes all memory, and none of that can be caught in the process in which it happens. So a file from
+elsewhere is loaded and run once by a child process with limits; only what it survives is loaded here.
+The child gets the file's bytes through its standard input and answers in one word or one line of text.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import containers, model_file
+from .engine import import_engine, load_engine, load_verifier
+from .errors import InputError
+from .spotter import Spotter
+from .untrusted_text import printable
+
+_MODEL_S = 6
+"""Loading and one window take milliseconds, on a Pi 3 below a second."""
+_MODEL_MB = 256
+"""What the model may take beyond the process itself; the shipped ones take less than 20 MB."""
+_START_S = 60.0
+"""For the process to start and import, from a slow card on a busy machine."""
+_PASSED = "passed"
+_REFUSED = 2
+_TOO_LONG = (signal.SIGALRM, signal.SIGXCPU)
+# -I: nothing is imported from the working directory. The path is ours, so that both import the same.
+_CHILD = "import sys; sys.path[:] = sys.argv[3:]; from kws_device.trial import child; child(*sys.argv[1:3])"
+
+
+def run(path: Path, content: bytes, engine: str | None = None) -> None:
+    """Load a model and run one window of each of its networks, in a process of its own.
+
+    Args:
+        path: of the model file, named in errors; it is not read.
+        content: of the model file.
+        engine: the package that is to run the model; None: the first that can be imported.
+
+    Raises:
+        InputError: the model is refused, crashes, takes more than 256 MB or more than 6 s, or no process
+            can be started.
+    """
+    arguments = [sys.executable, "-I", "-c", _CHILD, str(path), engine or "", *sys.path]
+    # One thread: more would take memory for nothing.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        # S603: our own interpreter and module. A session of its own: Ctrl-C is for us, and we end it.
+        result = subprocess.run(  # noqa: S603
+            arguments,
+            input=content,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+            timeout=_START_S + _MODEL_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{path}: the trial run of the model did not end; try again") from error
+    except OSError as error:
+        raise InputError(f"{path}: no process for its trial run ({error.strerror}); try again") from error
+    answer = result.stdout.decode(errors="replace")
+    if result.returncode == 0 and answer == _PASSED:
+        return
+    if result.returncode == _REFUSED and answer:
+        raise InputError(answer)
+    raise InputError(f"{path}: {_how_it_ended(result.returncode)}; use another model file")
+
+
+def _how_it_ended(code: int) -> str:
+    if -code in _TOO_LONG:
+        return f"the model takes longer than {_MODEL_S} s for its first window"
+    if code < 0:
+        return f"the model crashes its engine ({signal.Signals(-code).name})"
+    return f"the model ends the process that runs it (exit code {code})"
+
+
+def child(path: str, engine: str) -> None:
+    """What the child process does: try the model on standard input, answer on standard output."""
+    answer = os.dup(1)
+    # What libraries print goes nowhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        _try(Path(path), sys.stdin.buffer.read(), engine or None)
+    except InputError as error:
+        text, code = str(error), _REFUSED
+    except Exception as error:  # whatever a strange file leads to, it is refused
+        text = f"{path}: the model cannot be run ({type(error).__name__}: {error}); use another model file"
+        code = _REFUSED
+    else:
+        text, code = _PASSED, 0
+    os.write(answer, " ".join(printable(text).split())[:2000].encode())
+    os._exit(code)  # no destructor of a strange model runs
+
+
+def _try(path: Path, content: bytes, engine: str | None) -> None:
+    kind = containers.kind(content)
+    if kind is not None:
+        import_engine(path, kind, engine)
+    _limit()
+    file = model_file.unpack(path, content)
+    front_end = file.manifest.front_end
+    first, verifier = load_engine(file, engine), load_verifier(file, engine)
+    step = round(front_end.sample_rate_hz * file.manifest.decoder.decision_ms / 1000)
+    Spotter(file.manifest, first, verifier=verifier).feed(_noise(step))
+    if verifier is not None and file.manifest.verifier is not None:
+        # Noise is no candidate, so the second network is asked by itself.
+        frames = file.manifest.verifier.frames(front_end)
+        verifier.scores(_noise(frames * front_end.mels).reshape(frames, front_end.mels))
+
+
+def _noise(n: int) -> NDArray[np.float32]:
+    return np.random.default_rng(0).uniform(-1, 1, n).astype(np.float32)
+
+
+def _limit() -> None:
+    """Limits for everything from now on, none of which depends on the parent or can be undone."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGXCPU})
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, _MODEL_S)
+    _lower(resource.RLIMIT_CPU, math.ceil(time.process_time()) + _MODEL_S)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, 0)
+    with suppress(OSError):  # outside Linux there is no such file, nor a limit of addresses that holds
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        _lower(resource.RLIMIT_AS, pages * resource.getpagesize() + (_MODEL_MB << 20))
+        # Where all memory runs out, this process ends and not the listener.
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    os.nice(5)  # sound does not wait
+
+
+def _lower(kind: int, limit: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    # The hard limit stays: reaching it in CPU time is SIGKILL, which would look like lack of memory.
+    resource.setrlimit(kind, (limit, hard))
