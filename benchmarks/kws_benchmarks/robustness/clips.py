@@ -139,7 +139,7 @@ def windows(
         backgrounds["scenes"] = Lazy(len(clips), partial(_background, library, True))
     if folders.noise is not None:
         paths = background_paths(folders.noise, split)
-        files = Library([Clip(path, "noise", split, path.stem) for path in paths], rate)
+        files = Library([Clip(path, "noise", split, path.stem, folders.noise) for path in paths], rate)
         backgrounds["noise"] = Lazy(len(files.clips), partial(_background, files, False))
     if limit is not None:
         words, scenes = balanced(words, limit), balanced(scenes, limit)
