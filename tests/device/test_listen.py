@@ -16,7 +16,7 @@ import soundfile
 from glass import Glass
 from helpers import one_line_refusal
 
-from kws_device import AudioFile, Spotter, audio_files
+from kws_device import AudioFile, RawStream, Spotter, audio_files
 
 RATE = 16000
 
@@ -237,6 +237,26 @@ def test_the_clip_of_a_decision_in_a_block_is_its_window():
     spotter = Spotter.load()
     for decision in spotter.decisions_in(block):
         assert spotter.clip()[-1] == block[round(decision.end_s * RATE) - 1]
+
+
+@pytest.mark.parametrize("sizes", [[3], [1], [5, 2, 1], [3200]])
+def test_short_reads_of_a_pipe_lose_no_byte(sizes):
+    pcm = np.random.default_rng(1).integers(-30000, 30000, 4001).astype("<i2")
+    rest = pcm.tobytes() + b"x"
+
+    class Pipe:
+        turn = 0
+
+        def read(self, size):
+            nonlocal rest
+            n = min(size, sizes[self.turn % len(sizes)])
+            self.turn += 1
+            given, rest = rest[:n], rest[n:]
+            return given
+
+    *blocks, tail = RawStream(Pipe(), "pipe").blocks(RATE)
+    assert np.array_equal(np.concatenate(blocks), pcm / np.float32(32768))
+    assert not tail.any()
 
 
 def test_int16_samples_are_heard_as_floating_point_ones_are(demo):

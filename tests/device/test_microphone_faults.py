@@ -229,6 +229,25 @@ def test_an_overflow_is_counted_and_silence_keeps_its_place(monkeypatch):
     assert np.all(np.delete(levels, 3, axis=0) == np.float32(1000 / 32768))
 
 
+def test_portaudio_starts_anew_only_when_no_microphone_of_the_process_uses_it(monkeypatch):
+    started = []
+    fake = FakePortAudio([(np.zeros(320, dtype=np.int16), False)] * 3)
+    fake.default = SimpleNamespace(device=(0, 0))
+    fake._terminate, fake._initialize = (lambda: None), (lambda: started.append(True))
+    monkeypatch.setattr(portaudio, "library", lambda: fake)
+    device = portaudio.find_device(None)
+    listening, other = portaudio.Stream(device, None), portaudio.Stream(device, None)
+    for stream in (listening, other):
+        portaudio.look_again()
+        assert started == []
+        stream.close()
+    with portaudio.in_use():
+        portaudio.look_again()
+    assert started == []
+    portaudio.look_again()
+    assert started == [True]
+
+
 def test_the_channel_and_the_gain_that_were_asked_for_are_heard(monkeypatch):
     blocks = [(np.full(320, 1000, dtype=np.int16), False)] * 3
     for options, factor in (

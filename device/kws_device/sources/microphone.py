@@ -105,8 +105,9 @@ class Microphone:
         self.state = LISTENING
 
     def _open(self) -> portaudio.Stream:
-        device = portaudio.find_device(self._device)
-        stream = portaudio.Stream(device, self._channel)
+        with portaudio.in_use():
+            device = portaudio.find_device(self._device)
+            stream = portaudio.Stream(device, self._channel)
         self.name = device["name"]
         return stream
 

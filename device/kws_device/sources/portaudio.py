@@ -7,8 +7,12 @@ nobody waits for without a limit.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import functools
 import queue
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +127,8 @@ class Stream:
         most = device["max_input_channels"]
         if channel is not None and not 1 <= channel <= most:
             raise InputError(f"--channel {channel}: {device['name']} has {most} (from 1)")
-        self._start(sounddevice, device, (1, most) if channel is None else (channel, most))
+        with in_use():
+            self._start(sounddevice, device, (1, most) if channel is None else (channel, most))
         self._first = self._next(_FIRST_S)
         if self._first is None:
             self.close()
@@ -173,6 +178,8 @@ class Stream:
             callback=callback,
             finished_callback=lambda: heard.put(None),
         )
+        with _lock:
+            _streams[id(self._stream)] = self._stream
         try:
             self._stream.start()
         except sounddevice.PortAudioError:
@@ -192,9 +199,7 @@ class Stream:
 
     def close(self) -> None:
         """Let go of the device. A stalled one is left behind rather than waited for."""
-        closing = Detached(self._stream.close)
-        if not closing.wait(_CLOSING_S):
-            _left_behind.append(closing)
+        Detached(functools.partial(_close, self._stream)).wait(_CLOSING_S)
 
 
 def record(name: str | None, seconds: float) -> tuple[NDArray[np.float32], int]:
@@ -206,10 +211,11 @@ def record(name: str | None, seconds: float) -> tuple[NDArray[np.float32], int]:
     Raises:
         InputError: as `find_device` and `Stream`.
     """
-    device = find_device(name)
-    most = device["max_input_channels"]
-    # A sound server offers dozens, all the same; an array of microphones has up to eight.
-    stream = Stream(device, most if most <= _MOST_CHANNELS else None)
+    with in_use():
+        device = find_device(name)
+        most = device["max_input_channels"]
+        # A sound server offers dozens, all the same; an array of microphones has up to eight.
+        stream = Stream(device, most if most <= _MOST_CHANNELS else None)
     blocks: list[NDArray[np.int16]] = []
     try:
         while sum(map(len, blocks)) < seconds * stream.rate_hz:
@@ -221,18 +227,44 @@ def record(name: str | None, seconds: float) -> tuple[NDArray[np.float32], int]:
     return np.concatenate(blocks) * np.float32(1 / 32768), stream.rate_hz
 
 
-_left_behind: list[Detached[None]] = []
+_lock = threading.Lock()
+"""Held while PortAudio starts anew, and to change who uses it."""
+_streams: dict[int, Any] = {}
+"""By identity: those of this module that are open, or hang while they are closed."""
+_users = 0
+
+
+@contextlib.contextmanager
+def in_use() -> Iterator[None]:
+    """PortAudio does not start anew meanwhile, so that its device numbers mean the same devices."""
+    global _users
+    with _lock:
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+
+
+def _close(stream: Any) -> None:
+    stream.close()
+    with _lock:
+        _streams.pop(id(stream), None)
 
 
 def look_again() -> None:
     """Let PortAudio find devices that were plugged in, or a sound server that came back.
 
-    It looks only once, when it starts. It cannot start anew while a stream of it still hangs.
+    It looks only once, when it starts, and starting anew ends every stream of the process. So nothing
+    happens while another `Stream` is open, being opened, or hangs while it is closed; a microphone that is
+    away is found again when the others are closed. Streams that others opened with sounddevice are not
+    known here.
     """
-    _left_behind[:] = [closing for closing in _left_behind if not closing.wait(0)]
-    if _left_behind:
-        return
-    sounddevice = library()
-    with quiet_libraries():
-        sounddevice._terminate()
-        sounddevice._initialize()
+    with _lock:
+        if _users or _streams:
+            return
+        sounddevice = library()
+        with quiet_libraries():
+            sounddevice._terminate()
+            sounddevice._initialize()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import audio_files
 from ..errors import InputError
+from ..levels import as_float
 from .source import LISTENING
 
 _TAIL_S = 0.5
@@ -74,9 +75,13 @@ class RawStream:
     def blocks(self, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
         """See AudioSource. Raises InputError where the stream cannot be read."""
         size = max(1, round(self._block_ms / 1000 * sample_rate_hz))
-        while content := self._read(2 * size):
-            block = np.frombuffer(content[: len(content) & ~1], dtype="<i2")
-            yield block.astype(np.float32) * np.float32(1 / 32768)
+        half = b""  # of a sample whose second byte has not come yet
+        while content := self._read(2 * size - len(half)):
+            content = half + content
+            whole = len(content) & ~1
+            half = content[whole:]
+            block = as_float(np.frombuffer(content[:whole], dtype="<i2"))
+            yield block
             self.audio_s += len(block) / sample_rate_hz
         yield np.zeros(round(_TAIL_S * sample_rate_hz), dtype=np.float32)
 
