@@ -17,6 +17,17 @@ from helpers import DATA, ROOT
 from kws_device import model_file
 
 
+def pytest_addoption(parser):
+    """How far the fuzzers go (tests/fuzz)."""
+    fuzz = parser.getgroup("fuzz")
+    fuzz.addoption("--mutants", type=int, metavar="N", help="of each kind, instead of a few")
+    fuzz.addoption("--fuzz-seed", type=int, default=1, metavar="N", help="draws other mutants (1)")
+    findings = ROOT / "findings"
+    fuzz.addoption(
+        "--fuzz-findings", type=Path, default=findings, metavar="DIR", help="what breaks something"
+    )
+
+
 def pytest_configure():
     """Let Ctrl-C end child processes where the shell ignores it (`make test &` in a script, `trap '' INT`).
 

@@ -20,7 +20,6 @@ def with_short_names(content: bytes) -> bytes:
     Args:
         content: a TFLite model.
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
@@ -30,10 +29,18 @@ def with_short_names(content: bytes) -> bytes:
             name = layer_of(tensor.name.decode())
             count = taken[name] = taken.get(name, -1) + 1
             tensor.name = f"{name}.{count}" if count else name
+    return packed(model)
+
+
+def packed(model: Any) -> bytes:
+    """The content of a TFLite file from the object tree of the schema's generated code (ModelT)."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
     for buffer in model.buffers:
         if buffer.data is not None and len(buffer.data):
             buffer.Pack = functools.partial(_pack_aligned, buffer, schema)
-    builder = flatbuffers.Builder(len(content))
+    builder = flatbuffers.Builder(1 << 16)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 

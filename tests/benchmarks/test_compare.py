@@ -127,6 +127,17 @@ def test_no_name_becomes_a_formula_and_every_name_reads_back(name, tmp_path):
     assert tuple(row.values()) == told
 
 
+@pytest.mark.parametrize(
+    "content", ["[" * 900 + "]" * 900, '{"model": 1, "hash": {}, "split": "test", "limit": null}', "[]"]
+)
+def test_a_report_that_is_none_is_named(content, tmp_path, command):
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "robustness.json").write_text(content)
+    result = command("kws-bench", "compare", tmp_path / "a", tmp_path / "b")
+    one_line_refusal(result, tmp_path / "a" / "robustness.json", "not a report of kws-bench robustness")
+
+
 def test_chance_is_found_no_more_often_than_it_should_be():
     """Equal models, four clips a speaker that stand or fall together."""
     rng = np.random.default_rng(0)

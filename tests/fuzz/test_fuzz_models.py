@@ -1,0 +1,25 @@
+"""Model files from strangers: whatever is in them, they are listened with or refused in one line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+from fuzz.model_files import ModelMutants
+
+from kws_device import audio_files, model_file
+
+
+@pytest.fixture(scope="module")
+def sound(demo, tmp_path_factory):
+    """The first words of the demo, with silence around them."""
+    samples = audio_files.read(demo / "demo.flac", 16000)[: 2 * 16000]
+    path = tmp_path_factory.mktemp("sound") / "words.wav"
+    soundfile.write(path, np.concatenate([samples, np.zeros(8000)]), 16000)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_mutants_of_a_model_are_used_or_refused(kind, sound, campaign):
+    content = model_file.find("tiny", [kind]).read_bytes()
+    campaign(kind, ModelMutants(content, sound), mutants=60)
