@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from helpers import one_line_refusal
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kws_benchmarks.stream.background import Passage, backgrounds, sources
@@ -207,6 +207,7 @@ def test_thresholds_are_tried_as_exactly_as_if_the_model_had_listened_again(trac
     assert not any(tally.false_accepts for tally in swept[1.0].background["demo"].values())
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 99), st.floats(0.05, 0.95), st.floats(0, 1.5))
 def test_a_replay_of_the_recorded_decisions_is_that_of_all_of_them(seed, p, refractory_s):
     """Scores that stay over and under thresholds for random times, long ones among them."""

@@ -57,19 +57,19 @@ def judged(data, shipped, tmp_path_factory):
     folder = tmp_path_factory.mktemp("judged")
     keep_products_small()
 
-    def judge(harm=None, limit=60):
+    def judge(harm=None, limit=60, streams=()):
         path = shipped
         if harm is not None:
             harm(model_file.read(shipped), folder / f"{harm.__name__}.tflite")
             (path,) = folder.glob(f"{harm.__name__}.*")
         folders = Folders(data / "speech_commands_mini", data / "esc10", noise=data / "noise" / "test")
-        return robustness(candidate(path), Plan(folders, "test", [10], limit), folder / "out")
+        return robustness(candidate(path), Plan(folders, "test", [10], limit), folder / "out", streams)
 
     return judge
 
 
-def test_the_shipped_model_works(judged):
-    found = judged(limit=120)
+def test_the_shipped_model_works_where_a_stream_says_so(judged, shipped):
+    found = judged(limit=120, streams=[stream(model_file.read(shipped).manifest.hash)])
     assert found.verdict.word == "works"
     assert found.report["verdict"] == {"word": "works", "reasons": list(found.verdict.reasons)}
     assert any("BC-ResNet-8" in reason for reason in found.verdict.reasons)
@@ -90,6 +90,23 @@ def test_a_model_that_was_broken_on_purpose_is_called_broken(judged, harm, reaso
     assert any(reason in text for text in found.verdict.reasons)
 
 
+def stream(of="", hours=6.0, false=3, heard=90, targets=100):
+    """What stream.json says, as far as the verdict reads it."""
+    bound = {0: 2.996, 3: 7.754, 6: 11.842, 30: 40.691}[false]
+    rates = {"hours": hours, "false_accepts": false}
+    placed = {"targets": targets, "hits": heard, "miss_rate": 1 - heard / targets if targets else None}
+    return {
+        "hash": of or Spotter.load().manifest.hash,
+        "snr_db": 10.0,
+        **rates,
+        **placed,
+        "false_accepts_per_hour": false / hours,
+        "false_accepts_bound95": bound / hours,
+        "background": {"talk": {**rates, "per_hour": false / hours, "bound95": bound / hours}},
+        "placed": {"alone": placed, "over_voice": None, "in_sentence": None},
+    }
+
+
 def report(clean=0.95, noisy=None, n=1000):
     def figure(accuracy):
         return {"accuracy": accuracy, "ci95": [accuracy - 0.01, accuracy + 0.01], "n": n, "per_class": {}}
@@ -108,14 +125,18 @@ def diagonal(accuracy, n=1000):
     return matrix
 
 
-def word(clean=0.95, noisy=None, promised=None):
-    found = verdict(
+def word(clean=0.95, noisy=None, promised=None, streams=None):
+    return judgement(clean, noisy, promised, streams).word
+
+
+def judgement(clean=0.95, noisy=None, promised=None, streams=None):
+    return verdict(
         report(clean, noisy),
         Spotter.load().manifest,
         {"keyword": diagonal(clean)},
         {"keyword": promised} if promised else {},
+        [stream()] if streams is None else streams,
     )
-    return found.word
 
 
 def test_a_model_is_weak_in_noise_where_it_loses_more_than_one_that_never_heard_any():
@@ -135,5 +156,33 @@ def test_a_model_far_below_what_it_says_of_itself_is_broken():
 
 def test_a_model_that_guesses_is_broken_and_a_handful_of_clips_says_nothing():
     assert word(0.1) == "broken"
-    few = verdict(report(n=5), Spotter.load().manifest, {"keyword": diagonal(0.9, 5)}, {})
+    few = verdict(report(n=5), Spotter.load().manifest, {"keyword": diagonal(0.9, 5)}, {}, [])
     assert few.word == "unclear"
+
+
+def test_without_a_stream_of_the_same_file_nobody_knows_whether_it_works():
+    for streams, told in (
+        ([], "No stream.json of this model file is here"),
+        ([stream("f" * 64)], "is of another model file (ffffffffffff)"),
+        ([stream(targets=0, heard=0)], "has no placed words"),
+    ):
+        found = judgement(streams=streams)
+        assert found.word == "unclear"
+        assert told in found.reasons[0]
+        assert "kws-bench stream --model FILE" in found.reasons[0]
+    assert word(0.8, {10: 0.8}, streams=[]) == "weak"
+
+
+@pytest.mark.parametrize(
+    ("of", "expected", "told"),
+    [
+        ({"hours": 6, "false": 0}, "works", "Over talk it has 0 false accepts an hour, at most 0.5 (95 %)"),
+        ({"hours": 6, "false": 30}, "fires too often", "Over talk it has 5 false accepts an hour"),
+        ({"hours": 6, "false": 3, "heard": 70}, "weak", "Of words at 10 dB it hears 70.0 % standing alone"),
+        ({"hours": 1, "false": 0}, "unclear", "in 1.00 hours"),
+    ],
+)
+def test_a_stream_decides_whether_it_fires_too_often_or_too_seldom(of, expected, told):
+    found = judgement(streams=[stream(**of)])
+    assert found.word == expected
+    assert any(told in reason for reason in found.reasons), found.reasons

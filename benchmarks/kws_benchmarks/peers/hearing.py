@@ -64,7 +64,7 @@ def hear(peer: Peer, python: Path, word: str, sound: Iterable[NDArray[np.float32
     Raises:
         InputError: the peer failed.
     """
-    script = Path(__file__).with_name(peer.script)
+    script = Path(__file__).parent / peer.script
     # Nothing of this environment may leak into the peer's.
     mine = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     # Files instead of pipes: a peer that waits for its answers to be read does not read our sound.

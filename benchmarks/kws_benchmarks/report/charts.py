@@ -113,7 +113,7 @@ def conditions(title: str, series: Sequence[str], rows: Sequence[Row], guides: S
     x = _percent_ruler(drawing, worst, left, width - right, top, bottom)
     for guide in guides:
         drawing.line(x(guide), top, x(guide), bottom, "guide")
-    _legend(drawing, title, series, left)
+    legend(drawing, title, series, left)
     for n, row in enumerate(rows):
         y = top + spacing * (n + 0.5)
         drawing.text(left - 12, y + 4, row.name, "", "end")
@@ -132,7 +132,7 @@ def classes(title: str, series: Sequence[str], rows: Sequence[Row]) -> Drawing:
     bottom = top + spacing * len(rows)
     drawing = Drawing(width, bottom + 34, title)
     x = _percent_ruler(drawing, 0.0, left, width - right, top, bottom)
-    _legend(drawing, title, series, 0)
+    legend(drawing, title, series, 0)
     for n, row in enumerate(rows):
         y = top + spacing * (n + 0.5)
         drawing.text(left - 10, y + 4, row.name, "", "end")
@@ -211,7 +211,8 @@ def _percent_ruler(
     return scale
 
 
-def _legend(drawing: Drawing, title: str, series: Sequence[str], left: float) -> None:
+def legend(drawing: Drawing, title: str, series: Sequence[str], left: float) -> None:
+    """A heading and, below it, the name of each series beside its marker."""
     drawing.text(0, 18, title, "heading")
     at = left
     for n, name in enumerate(series):

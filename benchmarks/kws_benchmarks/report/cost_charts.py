@@ -3,59 +3,82 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from .charts import COLOURS, legend
 from .drawing import Drawing, Scale
 
-_OWN = "the model's own thresholds", "strong s3"
+_MARKED = {0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99}
+"""Thresholds that get a marker, so that a curve tells where it is."""
 
 
-def trade_off(title: str, curve: Sequence[Mapping[str, Any]], now: tuple[float, float] | None) -> Drawing:
-    """Missed words against false accepts, a point for each threshold.
+@dataclass(frozen=True)
+class Point:
+    """A threshold and what it leads to."""
+
+    threshold: float
+    false_accepts_per_hour: float
+    miss_rate: float
+
+
+@dataclass(frozen=True)
+class TradeOff:
+    """A curve of misses against false accepts."""
+
+    name: str
+    points: Sequence[Point]
+    own: Point | None
+    """At the model's own thresholds, which may be several; its threshold says nothing."""
+
+
+def trade_off(title: str, curves: Sequence[TradeOff]) -> Drawing:
+    """Missed words against false accepts, a curve for each background or condition.
 
     Args:
         title: above the chart.
-        curve: stream.json's, with miss_rate and false_accepts_per_hour.
-        now: false accepts an hour and miss rate at the model's own thresholds.
+        curves: at least one.
     """
-    width, height, left, right, top, bottom = 720.0, 340.0, 52.0, 40.0, 40.0, 52.0
+    width, height, left, right, top, bottom = 720.0, 360.0, 52.0, 40.0, 60.0, 52.0
     drawing = Drawing(width, height, title)
-    points = sorted(
-        (p["false_accepts_per_hour"], p["miss_rate"], p.get("threshold"))
-        for p in curve
-        if p["false_accepts_per_hour"] is not None and p["miss_rate"] is not None
-    )
-    most = max([1.0, *(rate for rate, _, _ in points)])
+    legend(drawing, title, [curve.name for curve in curves], 0)
+    every = [p for curve in curves for p in (*curve.points, *([curve.own] if curve.own else []))]
+    most = max([1.0, *(p.false_accepts_per_hour for p in every)])
     # Near zero the axis is linear: no false accept at all has a place, too.
     x_of = Scale(0, math.asinh(most), left, width - right)
-    ticks = [t for t in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if t <= most]
-    share = max([0.1, *(missed for _, missed, _ in points)])
+    share = max([0.1, *(p.miss_rate for p in every)])
     y = Scale(0, math.ceil(share * 10) / 10, height - bottom, top)
     for tenth in range(math.ceil(share * 10) + 1):
         at = y(tenth / 10)
         drawing.line(left, at, width - right, at, "grid")
         drawing.text(left - 8, at + 4, f"{10 * tenth} %", "soft", "end")
-    for tick in ticks:
+    for tick in [t for t in (0, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if t <= most]:
         at = x_of(math.asinh(tick))
         drawing.line(at, height - bottom, at, height - bottom + 5, "axis")
-        drawing.text(at, height - bottom + 19, str(tick), "", "middle")
+        drawing.text(at, height - bottom + 19, f"{tick:g}", "", "middle")
     drawing.text((left + width - right) / 2, height - 10, "false accepts an hour", "soft", "middle")
-    drawing.text(left - 36, 20, title, "heading")
-    drawing.path([(x_of(math.asinh(rate)), y(missed)) for rate, missed, _ in points], "curve s0")
-    for rate, missed, threshold in points:
-        drawing.mark(
-            x_of(math.asinh(rate)),
-            y(missed),
-            0,
-            f"threshold {threshold}: {100 * missed:.1f} % missed, {rate:g} an hour",
+    for n, curve in enumerate(curves):
+        _draw(
+            drawing,
+            n % COLOURS,
+            curve,
+            lambda p: (x_of(math.asinh(p.false_accepts_per_hour)), y(p.miss_rate)),
         )
-    if now is not None:
-        x, at = x_of(math.asinh(now[0])), y(now[1])
-        drawing.mark(x, at, 3, f"as shipped: {100 * now[1]:.1f} % missed, {now[0]:g} an hour")
-        beside, anchor = (x + 10, "start") if x < width / 2 else (x - 10, "end")
-        drawing.text(beside, at - 8 if anchor == "start" else at + 20, *_OWN, anchor)
     return drawing
+
+
+def _draw(
+    drawing: Drawing, series: int, curve: TradeOff, place: Callable[[Point], tuple[float, float]]
+) -> None:
+    drawing.path(map(place, curve.points), f"curve s{series}")
+    told = [(p, f"threshold {p.threshold:g}") for p in curve.points if p.threshold in _MARKED]
+    if curve.own is not None:
+        told.append((curve.own, "as the model file has it"))
+        x, at = place(curve.own)
+        drawing.box(x - 7, at - 7, 14, 14, "empty")
+    for point, what in told:
+        rates = f"{100 * point.miss_rate:.1f} % missed, {point.false_accepts_per_hour:g} an hour"
+        drawing.mark(*place(point), series, f"{curve.name}, {what}: {rates}")
 
 
 def costs(title: str, bars: Sequence[tuple[str, float]], unit: str) -> Drawing:

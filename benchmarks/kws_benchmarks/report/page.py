@@ -21,6 +21,7 @@ from .additions import Additions
 from .drawing import Drawing, stylesheet
 from .listening import to_hear
 from .pictures import HEADS, of_one, of_several, sets_of
+from .stream_charts import CONDITIONS, stream_charts
 from .studies import study_row
 
 PAGE, PICTURES = "index.html", "pictures"
@@ -78,6 +79,7 @@ def _common(results: Mapping[str, Result], added: Additions) -> dict[str, Any]:
         "split_by": first.report["split_by"],
         "hashes": {result.report["hash"] for result in results.values()},
         "added": added,
+        "conditions": CONDITIONS,
         "study_rows": rows,
         "columns": COLUMNS,
         "titles": TITLES,
@@ -92,11 +94,7 @@ def _common(results: Mapping[str, Result], added: Additions) -> dict[str, Any]:
 def _added_charts(added: Additions) -> dict[str, Drawing]:
     found: dict[str, Drawing] = {}
     for n, stream in enumerate(added.stream):
-        rates = stream["false_accepts_per_hour"], stream["miss_rate"]
-        if stream["curve"]:
-            found[f"trade_off{n}"] = cost_charts.trade_off(
-                "Missed words against false accepts", stream["curve"], None if None in rates else rates
-            )
+        found |= {f"{name}{n}": drawing for name, drawing in stream_charts(stream).items()}
     for n, speed in enumerate(added.speed):
         bars = [("this model", speed["pipeline_ms_per_audio_s"])]
         bars += [(name, peer["ms_per_audio_s"]) for name, peer in speed["peers"].items()]

@@ -28,14 +28,15 @@ def report(models: Sequence[str] | None, plan: Plan, add: Sequence[Path], out: P
     """
     added = additions(out, add)
     if models is None or len(models) == 1:
-        result = robustness(candidate(models[0] if models else None), plan, out)
+        result = robustness(candidate(models[0] if models else None), plan, out, added.stream)
         write_page(result, added, out)
         return {"": result}
     results = {}
     # All of them first: a bad name is told now rather than after minutes of work.
     candidates = dict(zip(names(models), map(candidate, models), strict=True))
     for name, judged in candidates.items():
-        results[name] = robustness(judged, plan, out / name)
-        write_page(results[name], additions(out / name, []), out / name)
+        own = additions(out / name, [])
+        results[name] = robustness(judged, plan, out / name, [*added.stream, *own.stream])
+        write_page(results[name], own, out / name)
     write_side_by_side(results, added, out)
     return results

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,13 +65,14 @@ class Result:
     """The fifty surest."""
 
 
-def robustness(judged: Candidate, plan: Plan, out: Path) -> Result:
+def robustness(judged: Candidate, plan: Plan, out: Path, streams: Sequence[Mapping[str, Any]] = ()) -> Result:
     """Judge a model on speech and scenes alone, mixed, and as microphones and rooms change them.
 
     Args:
         judged: the model.
         plan: what it is judged on.
         out: gets robustness.json and predictions.csv.
+        streams: contents of stream.json, which the verdict needs; those of other models are passed over.
 
     Raises:
         InputError: a folder that cannot be used, or labels that are not the model's.
@@ -109,7 +110,7 @@ def robustness(judged: Candidate, plan: Plan, out: Path) -> Result:
     }
     confusions = {key: count.confusion(manifest.labels[key[1]]) for key, count in run.counts.items()}
     clean = {head: matrix for (name, head), matrix in confusions.items() if name == "clean"}
-    opinion = verdict(report, manifest, clean, judged.promised)
+    opinion = verdict(report, manifest, clean, judged.promised, streams)
     report["verdict"] = {"word": opinion.word, "reasons": list(opinion.reasons)}
     atomic.write_text(out / REPORT, json_text(report, indent=1) + "\n")
     surest = fifty(*(run.worst[head].surest() for head in (KEYWORD_HEAD, SCENE_HEAD)))

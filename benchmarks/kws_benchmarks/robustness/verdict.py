@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, UNKNOWN, Manifest
 
 from .anchors import FOR_NOISE, FOR_SILENCE
+from .findings import Finding
+from .long_run import FIRES, MISSES, long_run
 
 WORKS, WEAK_IN_NOISE, WEAK, BROKEN, UNCLEAR = "works", "weak in noise", "weak", "broken", "unclear"
+FIRES_TOO_OFTEN = "fires too often"
 
 _FEWEST = 20
 """Windows that say anything."""
@@ -32,20 +35,11 @@ Confusion = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A sentence of the verdict."""
-
-    tone: str
-    """good, bad or plain."""
-    text: str
-
-
-@dataclass(frozen=True)
 class Verdict:
     """The judgement, the most important first."""
 
     word: str
-    """works, weak in noise, weak, broken, or unclear where too little was judged."""
+    """works, fires too often, weak in noise, weak, broken, or unclear where too little was judged."""
     sentence: str
     """What it means, for people."""
     findings: tuple[Finding, ...]
@@ -61,14 +55,18 @@ def verdict(
     manifest: Manifest,
     clean: Mapping[str, Confusion],
     promised: Mapping[str, float],
+    streams: Sequence[Mapping[str, Any]],
 ) -> Verdict:
     """Judge a report.
+
+    A model of keywords works only where a stream has shown how often it reports words that nobody said.
 
     Args:
         report: the content of robustness.json.
         manifest: of the model.
         clean: confusions of the clean set by head, rows are what was there.
         promised: accuracies on validation by head, as far as the model itself tells them.
+        streams: contents of stream.json; those of other models are passed over.
     """
     sets = {entry["set"]: entry for entry in report["sets"]}
     faults = [
@@ -86,16 +84,21 @@ def verdict(
             return Verdict(WEAK, "It takes most scenes for others; words were not judged.", tuple(told))
         return Verdict(WORKS, "It tells scenes apart; words were not judged.", tuple(told))
     in_noise, robust = _in_noise(sets)
-    findings = (*told, *in_noise, *_elsewhere(sets), *_false_alarms(manifest, clean[KEYWORD_HEAD]))
+    listened = long_run(streams, manifest.hash)
+    false_alarms = _false_alarms(manifest, clean[KEYWORD_HEAD])
+    findings = (*listened.findings, *told, *in_noise, *_elsewhere(sets), *false_alarms)
     if (accuracy := sets["clean"][KEYWORD_HEAD]["accuracy"]) < _GOOD_WORDS:
         sentence = f"Even where it is quiet it gets only {100 * accuracy:.1f} % of the words right."
         return Verdict(WEAK, sentence, findings)
-    if robust is None:
-        return Verdict(WORKS, "It hears its words where it is quiet; noise was not tried.", findings)
-    if not robust:
+    if robust is False:
         sentence = "It hears its words where it is quiet, and loses too many of them in noise."
         return Verdict(WEAK_IN_NOISE, sentence, findings)
-    return Verdict(WORKS, "It hears its words, in noise too.", findings)
+    if listened.problem is not None:
+        word = {FIRES: FIRES_TOO_OFTEN, MISSES: WEAK}.get(listened.problem, UNCLEAR)
+        return Verdict(word, listened.sentence, findings)
+    if robust is None:
+        return Verdict(WORKS, "It hears its words where it is quiet; noise was not tried.", findings)
+    return Verdict(WORKS, "It hears its words, in noise too, and seldom anything else.", findings)
 
 
 def _faults(

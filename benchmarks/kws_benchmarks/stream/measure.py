@@ -93,7 +93,7 @@ def stream(
     """
     listener = ModelListener(model)
     if tuning is None:
-        return _measured(listener, plan, room, out)
+        return measured(listener, plan, room, out)
     files = check_writable(model, tuning.also, listener.manifest.keywords)
     if plan.speech is None:
         raise InputError("--tune weighs false accepts against misses; give words with --speech")
@@ -130,11 +130,24 @@ def stream_of_peer(
     Raises:
         InputError: a folder that cannot be used, or a peer that cannot be set up or fails.
     """
-    return _measured(PeerListener(peer, word, cache), plan, room, out)
+    return measured(PeerListener(peer, word, cache), plan, room, out)
 
 
-def _measured(listener: Listener, plan: Plan, room: Room | None, out: Path) -> dict[str, Any]:
-    """The report at the listener's own thresholds."""
+def measured(listener: Listener, plan: Plan, room: Room | None, out: Path) -> dict[str, Any]:
+    """Let any listener hear all streams, at its own thresholds.
+
+    Args:
+        listener: who is judged.
+        plan: of the streams.
+        room: as in `stream`.
+        out: gets stream.json.
+
+    Returns:
+        the content of stream.json.
+
+    Raises:
+        InputError: a folder that cannot be used, or a listener that fails.
+    """
     streams = _hear(listener, plan, room)
     swept = sweep(streams, listener.thresholds)
     named = {"model": listener.name, "hash": listener.hash, "tuned_to": listener.tuned_to}
