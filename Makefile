@@ -46,6 +46,6 @@ wheel: .venv/ready
 .venv/ready: $(SETTINGS) tests/requirements.txt
 	@echo "setting up .venv (once, some minutes)" >&2
 	$(PYTHON) -m venv .venv
-	.venv/bin/python $(PIP_INSTALL) --requirement tests/requirements.txt --editable ./device \
+	.venv/bin/python $(PIP_INSTALL) --requirement tests/requirements.txt --editable './device[signature]' \
 		--editable './training[tensorflow]' --editable ./export --editable ./benchmarks
 	@touch $@

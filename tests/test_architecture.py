@@ -23,6 +23,7 @@ DEVICE_PACKAGES = {
     "ai_edge_litert",
     "tflite_runtime",
     "onnxruntime",
+    "cryptography",
 }
 
 

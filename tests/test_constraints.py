@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 PROJECT = tomllib.loads((ROOT / "device" / "pyproject.toml").read_text())["project"]
-DIRECT = [*map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["onnx"])]
+EXTRAS = PROJECT["optional-dependencies"]
+DIRECT = [*map(Requirement, [*PROJECT["dependencies"], *EXTRAS["onnx"], *EXTRAS["signature"]])]
 
 
 def pins(python):

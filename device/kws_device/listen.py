@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import check, model_file, trial
+from . import check, model_file, signature, trial
 from .command import ArgumentParser, run
 from .engine import ENGINES, kinds
 from .errors import InputError
@@ -28,6 +28,11 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="kws-listen", description="Listen for keywords.")
     parser.add_argument("--model", metavar="FILE|NAME", help="a model file, or the name of a shipped one")
     names = [name for engines in ENGINES.values() for name in engines]
+    parser.add_argument(
+        "--require-signature",
+        metavar="KEY",
+        help="a minisign public key, or its file: take only models that it has signed (MODEL.minisig)",
+    )
     parser.add_argument("--engine", metavar="NAME", help=f"what runs the model: {', '.join(names)}")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--device", metavar="NAME", help="microphone, by its name or a part of it")
@@ -80,9 +85,12 @@ def _thresholds(texts: list[str]) -> dict[str, float]:
     return thresholds
 
 
-def _load(options: Any, thresholds: dict[str, float]) -> Spotter:
+def _load(options: Any, thresholds: dict[str, float], key: signature.PublicKey | None) -> Spotter:
+    # The file is read once: what was signed and tried is what listens.
     path = model_file.find(options.model, kinds(options.engine))
     content = model_file.load(path)
+    if key is not None:
+        signature.verify(path, content, key)
     # A shipped model is as much to be trusted as this code, beside which it was installed.
     if not model_file.is_shipped(path):
         trial.run(path, content, options.engine)
@@ -165,11 +173,13 @@ def main(argv: list[str] | None = None) -> int:
         print(json_text(manifest, indent=1) if options.json else describe(manifest))
         return 0
     thresholds = _thresholds(options.threshold)
+    signer = options.require_signature
+    key = None if signer is None else signature.public_key(signer)
     _end_on_sigterm()
     keep_own_stderr()
     display = JsonLines(sys.stdout) if options.json else for_people(sys.stdout, sys.stderr)
     sinks = _sinks(options, display.noted)
-    listening = Listening(lambda: _load(options, thresholds), display, sinks)
+    listening = Listening(lambda: _load(options, thresholds, key), display, sinks)
     _reload_on_sighup(listening)
     listening.run(_sources(options))
     return 0

@@ -170,3 +170,33 @@ def test_the_unit_is_one_that_systemd_understands(tmp_path):
     command = ["systemd-analyze", "verify", tmp_path / "kws-listen.service"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert [line for line in result.stderr.splitlines() if "kws-listen" in line] == []
+
+
+def unit_settings():
+    """The settings of the unit's section [Service]."""
+    unit = (ROOT / "device" / "systemd" / "kws-listen.service").read_text()
+    _, _, service = unit.partition("[Service]")
+    lines = service.partition("[Install]")[0].splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def test_what_the_service_writes_is_for_its_user_alone_and_it_has_no_address():
+    settings = unit_settings()
+    assert settings["UMask"] == "0077"
+    assert settings["IPAddressDeny"] == "any"
+    assert settings["OOMPolicy"] == "continue"
+
+
+def test_the_service_may_read_proc_cpuinfo():
+    # Without it XNNPACK does not start, and inference takes 30 to 60 times as long.
+    assert unit_settings().get("ProcSubset", "all") == "all"
+
+
+def test_systemd_finds_little_exposed():
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    unit = ROOT / "device" / "systemd" / "kws-listen.service"
+    # Of 100; systemd calls up to 20 safe.
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=10", "--no-pager", unit]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
