@@ -144,7 +144,9 @@ def soak(report: dict[str, Any]) -> list[str]:
     """What was said and heard, then what it took."""
     return [
         f"{_model(report)}: {report['hours']:g} h of sound, {report['faults']} faults, "
-        f"{report['lost_s']:.1f} s lost in them, {report['reloads']} reload(s)",
+        f"{report['lost_s']:.1f} s lost in them",
+        f"reloads: {report['reloads']} models taken, {report['reloads_refused']} bad files refused, "
+        f"{report['reloads_wrong']} wrongly",
         f"events: {report['events_expected']} expected, {report['events_lost']} lost, "
         f"{report['events_strange']} that should not be, {report['events_masked']} words hidden by faults",
         f"times: off by {report['drift_s']:.3f} s at most",

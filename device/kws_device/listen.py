@@ -10,7 +10,7 @@ from typing import Any
 
 from . import check, model_file, signature, trial
 from .command import ArgumentParser, run
-from .engine import ENGINES, kinds
+from .engine import ENGINES
 from .errors import InputError
 from .listening import Listening
 from .manifest import describe
@@ -86,15 +86,8 @@ def _thresholds(texts: list[str]) -> dict[str, float]:
 
 
 def _load(options: Any, thresholds: dict[str, float], key: signature.PublicKey | None) -> Spotter:
-    # The file is read once: what was signed and tried is what listens.
-    path = model_file.find(options.model, kinds(options.engine))
-    content = model_file.load(path)
-    if key is not None:
-        signature.verify(path, content, key)
-    # A shipped model is as much to be trusted as this code, beside which it was installed.
-    if not model_file.is_shipped(path):
-        trial.run(path, content, options.engine)
-    return Spotter.of(model_file.unpack(path, content), thresholds, options.engine, options.skip_silence)
+    file = trial.load(options.model, options.engine, key)
+    return Spotter.of(file, thresholds, options.engine, options.skip_silence)
 
 
 def _sources(options: Any) -> Iterator[AudioSource]:

@@ -22,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import containers, model_file
-from .engine import import_engine, load_engine, load_verifier
+from .engine import import_engine, kinds, load_engine, load_verifier
 from .errors import InputError
+from .model_file import ModelFile
+from .signature import PublicKey, verify
 from .spotter import Spotter
 from .untrusted_text import printable
 
@@ -38,6 +40,31 @@ _REFUSED = 2
 _TOO_LONG = (signal.SIGALRM, signal.SIGXCPU)
 # -I: nothing is imported from the working directory. The path is ours, so that both import the same.
 _CHILD = "import sys; sys.path[:] = sys.argv[3:]; from kws_device.trial import child; child(*sys.argv[1:3])"
+
+
+def load(
+    model: str | Path | None = None, engine: str | None = None, key: PublicKey | None = None
+) -> ModelFile:
+    """A model file whose signature holds and that has passed its trial run.
+
+    A shipped model has no trial: it is as much to be trusted as this code, beside which it was installed.
+
+    Args:
+        model: path or a shipped model's name; None: the shipped default.
+        engine: the package that is to run the model; None: the first that can be imported.
+        key: that must have signed the file; None: it need not be signed.
+
+    Raises:
+        InputError: no such model, or as `signature.verify` and `run` do.
+    """
+    # The file is read once: what was signed and tried is what listens.
+    path = model_file.find(model, kinds(engine))
+    content = model_file.load(path)
+    if key is not None:
+        verify(path, content, key)
+    if not model_file.is_shipped(path):
+        run(path, content, engine)
+    return model_file.unpack(path, content)
 
 
 def run(path: Path, content: bytes, engine: str | None = None) -> None:

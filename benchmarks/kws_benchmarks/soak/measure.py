@@ -1,139 +1,173 @@
-"""A spotter over hours of sound, held against what it did in the first minutes."""
+"""A listener over hours of sound, held against what it did in the first minutes."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from kws_device import Spotter
+from kws_device import Spotter, model_file, trial
+from kws_device.events import Decision
+from kws_device.listening import Listening
+from kws_device.model_file import ModelFile
+from kws_device.sinks import Sink
+from kws_device.sources import AudioSource
 
 from .ledger import Expected, Ledger
-from .sound import Rounds, compose_round, draw_losses
+from .sound import Loss, Rounds, compose_round, draw_losses
+from .swaps import Swaps
 
 _SETTLED_S = 600.0
 """Memory counts from here on; of shorter sound, from its third on."""
 _POINTS = 100
 """Of the memory's curve in the report."""
+_RELOAD_EVERY = 10
+"""Rounds; short runs reload at least five times, if they have so many rounds."""
+_LOOK_AGAIN_S = 0.005
 
 
 def soak(
     model: str | Path | None,
     hours: float,
     seed: int,
-    load: Callable[[str | Path | None], Spotter] = Spotter.load,
+    make: Callable[[ModelFile], Spotter] = Spotter.of,
 ) -> dict[str, Any]:
-    """Listen to `hours` of sound as fast as it goes, with a new spotter from half of it on.
+    """Listen to `hours` of sound as fast as it goes, with faults.
 
     The sound is one minute of words over noise, again and again, from a source that loses some of it and
-    delivers blocks of odd sizes. Two minutes of it without faults, in even blocks, tell which events are
-    expected.
+    delivers blocks of odd sizes. Every ten minutes the model's file is swapped and read again: for the
+    same model, for a cut file, one with an impossible manifest and one whose network crashes an engine,
+    in turn. Two minutes of the sound without faults, in even blocks, tell which events are expected.
 
     Args:
         model: file or shipped name; None: the shipped default.
         hours: of sound, rounded to whole minutes, at least two of them.
         seed: of the noise, the places of the words, the losses and the sizes of blocks.
-        load: makes a spotter of a model; tests give faulty ones.
+        make: a spotter of a model; tests make faulty ones.
 
     Returns:
-        what `kws-bench soak --json` prints. `memory_growth_mb`: the largest resident memory after the
-        first ten minutes of sound (for less than half an hour: after its third) above that at their end.
+        what `kws-bench soak --json` prints. `reloads`: models taken; `reloads_refused`: files refused;
+        `reloads_wrong`: a model refused or a bad file taken. `memory_growth_mb`: the largest resident
+        memory after the first ten minutes of sound (for less than half an hour: after its third) above
+        that at their end.
 
     Raises:
         InputError: a model that cannot be used.
     """
-    run = _Soak(lambda: load(model), seed)
-    rounds = max(2, round(hours * 3600 / run.round_s))
-    parts = (rounds - rounds // 2, rounds // 2)
-    began_s = time.process_time()
-    with tqdm(total=rounds, desc="soaking", unit="min", leave=False) as bar:
-        for part, count in enumerate(parts):
-            run.listen(count, seed + 1 + part, lambda: bar.update())
-    return run.report(len(parts) - 1, time.process_time() - began_s)
+    with tempfile.TemporaryDirectory(prefix="kws-soak-") as folder:
+        return _Soak(Swaps(Path(folder) / "model", model_file.find(model)), hours, seed, make).run()
 
 
-class _Soak:
-    """What all spotters of a run share, and what came of them."""
+class _Soak(Sink):
+    """A run: what should be heard, and what came of it."""
 
-    def __init__(self, load: Callable[[], Spotter], seed: int) -> None:
-        self._load = load
-        spotter = load()
+    def __init__(self, swaps: Swaps, hours: float, seed: int, make: Callable[[ModelFile], Spotter]) -> None:
+        self._swaps = swaps
+        self._listening = Listening(lambda: make(trial.load(swaps.path)), self)
+        spotter = make(trial.load(swaps.path))
         self._manifest = spotter.manifest
-        self._round = compose_round(spotter.manifest, seed)
-        rate = spotter.manifest.front_end.sample_rate_hz
-        self.round_s = len(self._round) / rate
-        self._decisions_of_round = round(self.round_s * 1000 / spotter.manifest.decoder.decision_ms)
+        samples = compose_round(spotter.manifest, seed)
+        self._round_s = len(samples) / spotter.manifest.front_end.sample_rate_hz
         heard = [
             Expected(event.keyword, event.end_s)
-            for event in spotter.listen(Rounds(self._round, 2, (), seed=None))
+            for event in spotter.listen(Rounds(samples, 2, (), seed=None))
         ]
         # The first round begins in silence, every other one behind the end of a round.
-        self._first = [event for event in heard if event.end_s <= self.round_s]
+        self._first = [event for event in heard if event.end_s <= self._round_s]
         self._later = [
-            Expected(event.keyword, event.end_s - self.round_s)
+            Expected(event.keyword, event.end_s - self._round_s)
             for event in heard
-            if event.end_s > self.round_s
+            if event.end_s > self._round_s
         ]
+        rounds = max(2, round(hours * 3600 / self._round_s))
+        every = max(1, min(_RELOAD_EVERY, rounds // 6))
+        self._reload_at = range(every, rounds, every)
+        self._losses = draw_losses(rounds, self._round_s, seed + 1)
+        # A model that takes over has heard nothing of what was before.
+        fresh = [
+            Loss(number * self._round_s, number * self._round_s)
+            for i, number in enumerate(self._reload_at)
+            if swaps.is_good(i)
+        ]
+        in_time = sorted([*self._losses, *fresh], key=lambda loss: loss.start_s)
+        self._ledger = Ledger(spotter.manifest, in_time)
+        self._source = Rounds(samples, rounds, self._losses, seed + 1, self._before_round)
+        self._bar = tqdm(total=rounds, desc="soaking", unit="min", leave=False)
         self._rss_mb: list[float] = []
-        self._ledgers: list[Ledger] = []
-        self._faults = 0
-        self._lost_s = self._audio_s = 0.0
+        self._spotter: Spotter | None = None
+        self._waiting = False
+        self._must_be_taken: bool | None = None
+        """What is to be seen at the next decision, where the model was read again."""
+        self._reloads = self._refused = self._wrong = 0
 
-    def listen(self, rounds: int, seed: int, progress: Callable[[], object]) -> None:
-        """Let a new spotter listen to so many rounds."""
-        losses = draw_losses(rounds, self.round_s, seed)
-        ledger = Ledger(self._manifest, losses)
-        source = Rounds(self._round, rounds, losses, seed)
-        begun = 0
-        ledger.expect(self._expected(0))
-        for i, decision in enumerate(self._load().decisions(source)):
-            if i % self._decisions_of_round == 0:
-                begun += 1
-                if begun < rounds:
-                    ledger.expect(self._expected(begun))
-                self._rss_mb.append(_resident_mb())
-                progress()
-            if decision.event is not None:
-                ledger.hear(decision.event)
-            ledger.pass_time(decision.end_s)
-        # A spotter that stopped early heard nothing of the rest.
-        for missed in range(begun + 1, rounds):
-            ledger.expect(self._expected(missed))
-        ledger.close()
-        self._ledgers.append(ledger)
-        self._faults += len(losses)
-        self._lost_s += source.lost_s
-        self._audio_s += source.audio_s
+    def run(self) -> dict[str, Any]:
+        """Listen, and report."""
+        began_s = time.process_time()
+        with self._bar:
+            self._listening.run([self._source])
+        self._ledger.close()
+        return self._report(time.process_time() - began_s)
 
-    def _expected(self, number: int) -> list[Expected]:
+    def _before_round(self, number: int) -> Iterator[None]:
+        """Tell what is expected of a round, and have the model read again where its time has come."""
         events = self._later if number else self._first
-        return [Expected(event.keyword, event.end_s + number * self.round_s) for event in events]
+        self._ledger.expect(Expected(event.keyword, event.end_s + number * self._round_s) for event in events)
+        self._rss_mb.append(_resident_mb())
+        self._bar.update()
+        if number in self._reload_at:
+            swap = self._reload_at.index(number)
+            self._swaps.swap(swap)
+            self._must_be_taken = self._swaps.is_good(swap)
+            self._waiting = True
+            self._listening.reload_soon()
+            # The model is read beside the sound, which waits here: a new one must begin with a round, or
+            # its decisions would fall between those that are expected.
+            while self._waiting:
+                yield
+                time.sleep(_LOOK_AGAIN_S)
 
-    def report(self, reloads: int, cpu_s: float) -> dict[str, Any]:
-        """The figures of all that was listened to."""
-        rss_mb, audio_s = self._rss_mb, self._audio_s
-        settled = min(round(_SETTLED_S / self.round_s), len(rss_mb) // 3)
+    def reloading(self) -> None:
+        """See Sink."""
+        self._waiting = False
+
+    def decided(self, decision: Decision, spotter: Spotter, source: AudioSource) -> None:
+        """See Sink."""
+        if self._must_be_taken is not None:
+            taken = spotter is not self._spotter
+            self._reloads += taken
+            self._refused += not taken
+            self._wrong += taken != self._must_be_taken
+            self._must_be_taken = None
+        self._spotter = spotter
+        if decision.event is not None:
+            self._ledger.hear(decision.event)
+        self._ledger.pass_time(decision.end_s)
+
+    def _report(self, cpu_s: float) -> dict[str, Any]:
+        rss_mb, audio_s, ledger = self._rss_mb, self._source.audio_s, self._ledger
+        settled = min(round(_SETTLED_S / self._round_s), len(rss_mb) // 3)
         every = -(-len(rss_mb) // _POINTS)
-        expected = sum(ledger.expected for ledger in self._ledgers)
-        lost = sum(ledger.lost for ledger in self._ledgers)
         return {
             "model": self._manifest.name,
             "hash": self._manifest.hash,
             "hours": round(audio_s / 3600, 4),
-            "reloads": reloads,
-            "faults": self._faults,
-            "lost_s": round(self._lost_s, 3),
-            "events_expected": expected,
-            "events_heard": expected - lost,
-            "events_lost": lost,
-            "events_strange": sum(ledger.strange for ledger in self._ledgers),
-            "events_masked": sum(ledger.masked for ledger in self._ledgers),
-            "drift_s": round(max(ledger.drift_s for ledger in self._ledgers), 3),
-            "settled_s": settled * self.round_s,
+            "reloads": self._reloads,
+            "reloads_refused": self._refused,
+            "reloads_wrong": self._wrong,
+            "faults": len(self._losses),
+            "lost_s": round(self._source.lost_s, 3),
+            "events_expected": ledger.expected,
+            "events_heard": ledger.expected - ledger.lost,
+            "events_lost": ledger.lost,
+            "events_strange": ledger.strange,
+            "events_masked": ledger.masked,
+            "drift_s": round(ledger.drift_s, 3),
+            "settled_s": settled * self._round_s,
             "rss_mb": round(max(rss_mb), 2),
             "memory_growth_mb": round(max(rss_mb[settled:]) - rss_mb[settled], 2),
             "memory_mb": [round(value, 2) for value in rss_mb[::every]],

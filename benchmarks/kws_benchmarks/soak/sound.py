@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,8 +77,24 @@ def draw_losses(rounds: int, round_s: float, seed: int) -> list[Loss]:
 class Rounds:
     """A source that plays a round again and again, in blocks of odd sizes, and loses some of it."""
 
-    def __init__(self, samples: Sound, rounds: int, losses: Sequence[Loss], seed: int | None) -> None:
-        """`losses` are in order of time and do not overlap; without a seed all blocks are alike."""
+    def __init__(
+        self,
+        samples: Sound,
+        rounds: int,
+        losses: Sequence[Loss],
+        seed: int | None,
+        before_round: Callable[[int], Iterator[None]] = lambda number: iter(()),
+    ) -> None:
+        """Prepare to play.
+
+        Args:
+            samples: of a round, shape (n,).
+            rounds: to play.
+            losses: in order of time, not overlapping.
+            seed: of the sizes of blocks; None: all are alike.
+            before_round: gets the number of a round; an empty block is delivered whenever it yields.
+        """
+        self._before_round = before_round
         self.name, self.state = "rounds", LISTENING
         self.audio_s = self.lost_s = 0.0
         self._samples, self._rounds, self._losses, self._seed = samples, rounds, losses, seed
@@ -96,6 +112,9 @@ class Rounds:
             if at >= total:
                 return
             place = at % n
+            if place == 0:
+                for _ in self._before_round(at // n):
+                    yield self._samples[:0]
             block = self._samples[place : place + size]
             for start, end in itertools.islice(lost, bisect.bisect_right(ends, at), None):
                 if start >= at + len(block):
