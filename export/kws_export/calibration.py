@@ -19,13 +19,17 @@ from kws_training.waveform.examples import Examples
 
 _DRAWN = 512
 _LOUD_AND_SOFT = 96
-_GAIN_DB = 20.0
+GAINS_DB = (20.0, 0.0)
+"""By which windows are louder and softer, the best guess first: a wide range of levels is heard everywhere,
+a narrow one leaves finer steps."""
 # A stream of random numbers of its own, apart from those of the training epochs.
 _STREAM = 1 << 31
 
 
-def calibration_windows(corpus: Corpus, recipe: AnyRecipe, manifest: Manifest) -> NDArray[np.float32]:
-    """Training windows in the recipe's proportions, 20 dB louder and softer, and silence.
+def calibration_windows(
+    corpus: Corpus, recipe: AnyRecipe, manifest: Manifest, gain_db: float = GAINS_DB[0]
+) -> NDArray[np.float32]:
+    """Training windows in the recipe's proportions, some `gain_db` louder and softer, and silence.
 
     Returns:
         the network's input, shape (n, frames, mels), normalised; seeded by the recipe.
@@ -45,9 +49,9 @@ def calibration_windows(corpus: Corpus, recipe: AnyRecipe, manifest: Manifest) -
         examples = Examples(corpus, recipe)
         plan = np.resize(examples.plan(rng), _DRAWN + 2 * _LOUD_AND_SOFT)
         items = [Item("", "", "", sound) for sound in examples.draw(plan, rng)[0]]
-    for n, gain_db in ((1, _GAIN_DB), (2, -_GAIN_DB)):
+    for n, by_db in ((1, gain_db), (2, -gain_db)):
         for i in range(len(items) - n * _LOUD_AND_SOFT, len(items) - (n - 1) * _LOUD_AND_SOFT):
-            items[i] = replace(items[i], samples=items[i].samples * np.sqrt(from_db(gain_db)))
+            items[i] = replace(items[i], samples=items[i].samples * np.sqrt(from_db(by_db)))
     items.append(Item("", "", "", np.zeros(length, dtype=np.float32)))
     return inputs(items, manifest)
 

@@ -53,6 +53,12 @@ def check(figures: dict[str, Any], split: str, limits: ExportLimits) -> None:
         )
 
 
+def calls_for_other_calibration(figures: dict[str, Any], limits: ExportLimits) -> bool:
+    """Whether all that exceeds the limits is what int8 makes of the numbers that it expects."""
+    exceeded = {limit for limit, _ in _violations(figures, limits)}
+    return bool(exceeded) and exceeded <= {"int8_agreement", *_LOSSES.values()}
+
+
 def _violations(figures: dict[str, Any], limits: ExportLimits) -> Iterator[tuple[str, str]]:
     """A limit's name, and what is wrong with it."""
     if figures["sound_windows"] < limits.windows:
@@ -74,6 +80,8 @@ def _violations(figures: dict[str, Any], limits: ExportLimits) -> Iterator[tuple
                 yield "formats_agreement", f"{where}: decide alike in {same['same_decision']:.2%}"
     for name in (INT8, INT8_ONNX):
         for head, loss in figures["files"][name]["numbers"]["lost"].items():
-            # One window of few is many points, and chance.
-            if loss["points"] > getattr(limits, _LOSSES[head]) and loss["windows"] > 1:
-                yield _LOSSES[head], f"{name}, {head} head: loses {loss['points']:g} points"
+            # A few windows of few are many points, and chance.
+            low, high = loss["ci95"]
+            if loss["points"] > getattr(limits, _LOSSES[head]) and low > 0:
+                interval = f"95 % interval {low:g} to {high:g}"
+                yield _LOSSES[head], f"{name}, {head} head: loses {loss['points']:g} points ({interval})"

@@ -20,6 +20,7 @@ from kws_training.evaluation.judging import Predict, engine_predictor, validatio
 from kws_training.evaluation.test_sets import EvaluationSet
 
 from .files import INT8, INT8_ONNX
+from .intervals import paired_interval
 
 WAYS = ("numbers", "sound")
 """Given to a file: the numbers that the model is given, or the sound, of which a device makes them."""
@@ -152,13 +153,23 @@ def agreement(ours: Scores, theirs: Scores) -> dict[str, dict[str, Any]]:
 
 
 def lost(trial: Trial, ours: Scores, theirs: Scores) -> dict[str, dict[str, Any]]:
-    """By head that was asked: how many windows fewer the other model gets right, and points of accuracy."""
+    """By head that was asked: what the other model loses on the same windows.
+
+    Returns:
+        {"windows": how many fewer it gets right, "points" of accuracy, "ci95": the interval of these points}.
+    """
     result = {}
     for head in ours:
         right = _correct(trial.right[head], ours[head])
-        windows = int(right.sum()) - int(_correct(trial.right[head], theirs[head]).sum())
-        if len(right):
-            result[head] = {"windows": windows, "points": round(100 * windows / len(right), 3)}
+        other = _correct(trial.right[head], theirs[head])
+        if not len(right):
+            continue
+        worse, better = int((right & ~other).sum()), int((other & ~right).sum())
+        result[head] = {
+            "windows": worse - better,
+            "points": round(100 * (worse - better) / len(right), 3),
+            "ci95": [round(100 * bound, 3) for bound in paired_interval(worse, better, len(right))],
+        }
     return result
 
 

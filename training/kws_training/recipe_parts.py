@@ -58,7 +58,7 @@ class ExportLimits:
     """Decisions on real sound that each file is held against the model on, at least; about so many seconds of
     a split are heard."""
     keyword_loss_points: float
-    """Accuracy that an int8 file may lose with the keyword head; one window may always be lost."""
+    """Accuracy that an int8 file may lose with the keyword head; what may be chance may always be lost."""
     scene_loss_points: float
     """The same with the scene head."""
     float_difference: float
