@@ -1,4 +1,4 @@
-"""Batch normalisation as part of the convolution before it."""
+"""Batch normalisation as part of the convolution before it, and apart from it again."""
 
 from __future__ import annotations
 
@@ -19,18 +19,7 @@ def folded(model: keras.Model) -> keras.Model:
     """
     import keras
 
-    convolutions = (
-        keras.layers.Conv1D,
-        keras.layers.Conv2D,
-        keras.layers.DepthwiseConv1D,
-        keras.layers.DepthwiseConv2D,
-    )
-    behind = {}
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            before = source(layer)
-            if isinstance(before, convolutions) and before.activation is keras.activations.linear:
-                behind[before.name] = layer
+    behind = _normalisations(model)
     gone = {layer.name for layer in behind.values()}
 
     def clone(layer: keras.Layer) -> keras.Layer:
@@ -47,6 +36,53 @@ def folded(model: keras.Model) -> keras.Model:
         elif layer.name not in gone:
             single.get_layer(layer.name).set_weights(layer.get_weights())
     return single
+
+
+def unfolded(single: keras.Model, model: keras.Model, windows: NDArray[np.float32]) -> None:
+    """Give a model the weights of its folded twin: the same function, ready to be trained on.
+
+    Each batch normalisation becomes what it would be had it seen `windows`: in training it normalises by a
+    batch's statistics, and what follows must find the scale that it has learned.
+
+    Args:
+        single: of `folded`, with weights of its own.
+        model: of the same shape, with batch normalisations; is changed.
+        windows: input for both, shape (n, ...), some hundred.
+    """
+    import keras
+
+    behind = _normalisations(model)
+    outputs = {name: single.get_layer(name).output for name in behind}
+    seen = keras.Model(single.input, outputs).predict(windows, verbose=0) if outputs else {}
+    for layer in single.layers:
+        if layer.name not in behind:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
+            continue
+        kernel, bias = layer.get_weights()
+        model.get_layer(layer.name).set_weights([kernel])
+        channels = np.asarray(seen[layer.name], dtype=np.float64).reshape(-1, len(bias))
+        mean, variance = channels.mean(axis=0), channels.var(axis=0)
+        gamma = np.sqrt(variance + behind[layer.name].epsilon)
+        behind[layer.name].set_weights([gamma, mean, mean - bias, variance])
+
+
+def _normalisations(model: keras.Model) -> dict[str, keras.Layer]:
+    """The batch normalisation behind a convolution, by the convolution's name."""
+    import keras
+
+    convolutions = (
+        keras.layers.Conv1D,
+        keras.layers.Conv2D,
+        keras.layers.DepthwiseConv1D,
+        keras.layers.DepthwiseConv2D,
+    )
+    behind = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            before = source(layer)
+            if isinstance(before, convolutions) and before.activation is keras.activations.linear:
+                behind[before.name] = layer
+    return behind
 
 
 def source(layer: keras.Layer) -> keras.Layer | None:

@@ -1,32 +1,48 @@
-"""Starting from another run's weights."""
+"""Starting from the weights of another run, or of a model file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_device import containers, model_file
 from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 
 from . import runs
-from .folding import folded
+from .folding import folded, unfolded
+from .onnx_weights import read_weights
 
 if TYPE_CHECKING:
     import keras
 
 
-def check_labels(run: Path, manifest: Manifest, whole: bool) -> list[str]:
-    """The heads that start anew because the other run's have other labels.
+def manifest_of(start: Path) -> Manifest:
+    """The manifest of a run, of a float .onnx, or of a shipped one by its name.
+
+    Raises:
+        InputError: none of these.
+    """
+    if start.is_dir():
+        return runs.read_run(start)[1]
+    return model_file.read(model_file.find(start, (containers.ONNX,))).manifest
+
+
+def check_labels(start: Path, manifest: Manifest, whole: bool) -> list[str]:
+    """The heads that start anew because the other model's have other labels.
 
     Args:
-        run: to start from.
+        start: run or file to start from.
         manifest: of the new model.
         whole: whether all labels must be the same.
 
     Raises:
-        InputError: no run, labels in another order, or other labels where they must be the same.
+        InputError: no run or file, labels in another order, or other labels where they must be the same.
     """
-    _, other = runs.read_run(run)
+    other = manifest_of(start)
     fresh = []
     for head, labels in manifest.labels.items():
         known = other.labels.get(head, ())
@@ -34,7 +50,7 @@ def check_labels(run: Path, manifest: Manifest, whole: bool) -> list[str]:
             same = sorted(known) == sorted(labels)
             if whole or same:
                 raise InputError(
-                    f"{run}: its {head} labels are {'in another order' if same else 'not these'} "
+                    f"{start}: its {head} labels are {'in another order' if same else 'not these'} "
                     f"({', '.join(known[:5])}, ... against {', '.join(labels[:5])}, ...); "
                     "start from a run on the same labels"
                 )
@@ -68,3 +84,41 @@ def take_weights(model: keras.Model, run: Path, manifest: Manifest, whole: bool,
             raise InputError(
                 f"{run}: a run of another recipe, its layer {layer.name} is not ours; name another --from"
             )
+
+
+def take_file_weights(
+    model: keras.Model, file: Path, manifest: Manifest, whole: bool, windows: NDArray[np.float32]
+) -> None:
+    """The weights of a float .onnx into a new model of the same shape.
+
+    An export has its batch normalisations folded into the convolutions. A model that has some gets them back
+    as they act on `windows`, so that training goes on where it ended.
+
+    Args:
+        model: built, new.
+        file: a float .onnx, or the name of a shipped one.
+        manifest: of the new model.
+        whole: whether all labels must be the same.
+        windows: the network's input for some hundred windows of training, shape (n, frames, mels).
+
+    Raises:
+        InputError: as `check_labels` and `read_weights`, or a network of another shape.
+    """
+    fresh = check_labels(file, manifest, whole)
+    theirs = read_weights(file)
+    convolutions = list(theirs.convolutions)
+    single = folded(model)
+    heads = dict(zip(manifest_of(file).labels, theirs.heads, strict=False))
+    for layer in single.layers:
+        if not hasattr(layer, "kernel"):
+            continue
+        shapes = [weights.shape for weights in layer.get_weights()]
+        if layer.name in model.output:
+            if layer.name in heads and layer.name not in fresh:
+                layer.set_weights(heads[layer.name])
+            continue
+        fitting = (i for i, of in enumerate(convolutions) if [weights.shape for weights in of] == shapes)
+        if (taken := next(fitting, None)) is None:
+            raise InputError(f"{file}: has no convolution like {layer.name}; name a model of the same widths")
+        layer.set_weights(convolutions.pop(taken))
+    unfolded(single, model, windows)

@@ -32,7 +32,7 @@ _DATA = {
 def _train_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-train",
-        description="Train a keyword spotter. See also kws-train evaluate, study and speed.",
+        description="Train a keyword spotter. See also kws-train own, evaluate, study and speed.",
     )
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a name of --list or a TOML file")
     parser.add_argument("--list", action="store_true", help="show the recipes and leave")
@@ -60,7 +60,13 @@ def _train_parser() -> ArgumentParser:
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="of prepared features, for the study's recipes"
     )
-    parser.add_argument("--from", dest="start_from", type=Path, metavar="RUN", help="start from its weights")
+    parser.add_argument(
+        "--from",
+        dest="start_from",
+        type=Path,
+        metavar="RUN|FILE|NAME",
+        help="start from its weights: a run, a float .onnx, or the shipped kws-float",
+    )
     parser.add_argument(
         "--teacher",
         type=Path,
@@ -124,6 +130,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["evaluate"]:
         return _evaluate(arguments[1:])
+    if arguments[:1] == ["own"]:
+        from .own.command import main as own
+
+        return own(arguments[1:])
     if arguments[:1] == ["study"]:
         return _study(arguments[1:])
     if arguments[:1] == ["speed"]:

@@ -38,6 +38,10 @@ _WORDS_BEFORE_S = 2.0
 """Between so much before a candidate's decision and so much behind it lies the word that it may come from."""
 
 
+class NothingMinedError(InputError):
+    """There is nothing in the sound that the model comes near firing at."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is listened to, and what is kept."""
@@ -106,7 +110,7 @@ def mine(plan: Plan, out: Path, jobs: int | None = None, opinion: Opinion | None
             free = [(r, c) for r, c in found if not covers(known[r.name], c.word, c.end_s)]
             hours = sum(h.audio_s for h in heard) / 3600
             if not free:
-                raise InputError(_nothing(plan, hours, heard, len(found)))
+                raise NothingMinedError(_nothing(plan, hours, heard, len(found)))
             kept = _nearest(free, plan, file.manifest.front_end.sample_rate_hz)
             rows = _cut(kept, out, each)
         doubted = _doubted(rows, out, opinion, journal) if opinion is not None else []
@@ -114,7 +118,7 @@ def mine(plan: Plan, out: Path, jobs: int | None = None, opinion: Opinion | None
             (out / row.file).unlink()
         rows = [row for row in rows if row.file not in {taken.file for taken, _ in doubted}]
         if not rows:
-            raise InputError(_nothing(plan, hours, heard, len(found)))
+            raise NothingMinedError(_nothing(plan, hours, heard, len(found)))
         said = [(r.name, s) for r in recordings for s in known[r.name]]
         write_masks(out / MASKS, said + [(row.recording, s) for row, words in doubted for s in words])
         summary = {

@@ -25,7 +25,7 @@ from ..first_manifest import first_manifest
 from ..folding import folded
 from ..memory import free_bytes
 from ..run_folder import run_folder
-from ..starting_point import check_labels, take_weights
+from ..starting_point import check_labels, manifest_of, take_file_weights, take_weights
 from .examples import Examples
 from .recipe import Recipe
 from .teacher import Teacher, check_teacher
@@ -56,7 +56,8 @@ def train(
         folders: where the data lies.
         out: the run's folder; must not hold another run unless resumed.
         resume: go on after the last finished epoch of the run in `out`.
-        start_from: a run whose weights to start from, where names and shapes agree.
+        start_from: a run whose weights to start from, where names and shapes agree; or a float .onnx of the
+            same network, or a shipped one's name.
         teacher: a run, a model file or a shipped model's name, whose scores are a share of the targets.
 
     Returns:
@@ -96,6 +97,8 @@ def _train(
     validation_corpus = load_corpus(folders, recipe.keywords, front_end.sample_rate_hz, "validation")
     held_out = material(validation_corpus, front_end.clip_samples)
     normalisation, shares = statistics(examples, recipe)
+    if start_from is not None and not start_from.is_dir():
+        normalisation = manifest_of(start_from).normalisation  # what its weights were made for
     manifest = first_manifest(recipe, folders, heads, normalisation)
     check_scenes(validation_corpus, manifest)
 
@@ -129,7 +132,11 @@ def _train(
     with all_devices(recipe.optimisation.batch_size) as devices:
         network = new_network(recipe, sizes)
         if start_from is not None and not resume:
-            take_weights(network, start_from, manifest, whole=aware, fold=aware)
+            if start_from.is_dir():
+                take_weights(network, start_from, manifest, whole=aware, fold=aware)
+            else:
+                windows = batches(0)[0][0]
+                take_file_weights(network, start_from, manifest, aware, windows)
         model = compiled(network, recipe, len(batches(0)), shares)
         runs.begin(out, recipe, folders, manifest)
         runs.remember_teacher(out, teacher)
@@ -162,6 +169,10 @@ def _check_start(recipe: Recipe, start_from: Path | None) -> None:
     if start_from is None:
         if aware:
             raise InputError("quantisation.aware: fine-tunes a trained run; name it with --from RUN")
+        return
+    if not start_from.is_dir():
+        if manifest_of(start_from).front_end != recipe.front_end:
+            raise InputError(f"{start_from}: has another [front_end] than the recipe; name another --from")
         return
     other, _ = runs.read_run(start_from)
     same = isinstance(other, Recipe) and (other.model, other.front_end) == (recipe.model, recipe.front_end)

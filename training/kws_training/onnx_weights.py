@@ -1,0 +1,80 @@
+"""The weights of a model file's float ONNX, as Keras lays them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_device import containers, model_file
+from kws_device.errors import InputError
+
+Weights = list[NDArray[np.float32]]
+"""Kernel and bias of a layer."""
+
+
+@dataclass(frozen=True)
+class OnnxWeights:
+    """What a network of the kit's own shape has learned, its batch normalisations folded in."""
+
+    convolutions: list[Weights]
+    """In the graph's order."""
+    heads: list[Weights]
+    """The dense layers, in the graph's order."""
+
+
+def read_weights(name: str | Path) -> OnnxWeights:
+    """The weights of a float .onnx, or of a shipped one by its name.
+
+    Raises:
+        InputError: no such file, no float model, or the package onnx is missing.
+    """
+    file = model_file.read(model_file.find(name, (containers.ONNX,)))
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError as error:
+        raise InputError(
+            f"{name}: reading its weights takes onnx; pip install onnx, or name a run"
+        ) from error
+    graph = onnx.load_model_from_string(file.model).graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    users: dict[str, Any] = {}
+    for node in graph.node:
+        for tensor in node.input:
+            users.setdefault(tensor, node)
+    found = OnnxWeights([], [])
+    for node in graph.node:
+        if node.op_type in ("Conv", "Gemm") and node.input[1] not in constants:
+            raise InputError(f"{name}: not a float model; name its float .onnx, or its run")
+        if node.op_type == "Conv":
+            bias = constants[node.input[2]] if len(node.input) > 2 else _added(node, users, constants)
+            found.convolutions.extend([k, np.ravel(bias)] for k in _as_keras(constants[node.input[1]], node))
+        elif node.op_type == "Gemm":
+            found.heads.append([constants[node.input[1]], constants[node.input[2]]])
+    if not found.convolutions:
+        raise InputError(f"{name}: not a float model; name its float .onnx, or its run")
+    return found
+
+
+def _added(convolution: Any, users: dict[str, Any], constants: dict[str, NDArray[np.float32]]) -> Any:
+    """The bias of a convolution that is added later, behind changes of shape."""
+    node = convolution
+    while node.op_type != "Add":
+        node = users[node.output[0]]
+    return next(constants[name] for name in node.input if name in constants)
+
+
+def _as_keras(kernel: NDArray[np.float32], node: Any) -> Iterator[NDArray[np.float32]]:
+    """An ONNX kernel as that of Conv2D, Conv1D or DepthwiseConv1D."""
+    groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+    if groups > 1:
+        yield kernel.reshape(len(kernel), -1).T[:, :, None]
+    elif len(node.input) > 2:
+        yield kernel.transpose(2, 3, 1, 0)
+    else:
+        yield kernel.reshape(kernel.shape[:2]).T[None]

@@ -1,0 +1,95 @@
+"""kws-train own: everything from recordings of a word to its model file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from kws_device.command import ArgumentParser
+from kws_device.errors import InputError
+
+from ..recipes import listed
+from .plan import OwnPlan
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="kws-train own",
+        description="Make a model of your own words: find them in their takes, add synthetic voices, train, "
+        "learn from what is taken for them in talk and noise, choose thresholds, convert and report. An "
+        "interrupted command goes on where it was.",
+    )
+    parser.add_argument(
+        "--speech",
+        type=Path,
+        metavar="DIR",
+        help="a folder for each word with takes of it, a few seconds each; without it synthetic voices alone",
+    )
+    parser.add_argument("--keywords", metavar="A,B,C", required=True, help="the words")
+    parser.add_argument(
+        "--negatives",
+        type=Path,
+        metavar="DIR",
+        help="hours of talk, any files below it; far fewer false accepts",
+    )
+    parser.add_argument("--noise", type=Path, metavar="DIR", help="background sound, any files below it")
+    parser.add_argument(
+        "--scenes", type=Path, metavar="DIR", help="ESC-50 or UrbanSound8K: adds a second head"
+    )
+    parser.add_argument(
+        "--false-accepts",
+        type=float,
+        metavar="N",
+        default=0.5,
+        help="an hour, to choose thresholds for (0.5)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder of the model")
+    parser.add_argument(
+        "--voices", type=int, metavar="N", default=400, help="that say each word (%(default)s)"
+    )
+    parser.add_argument(
+        "--others", type=int, metavar="N", default=3, help="voices that say each other word (%(default)s)"
+    )
+    parser.add_argument("--epochs", type=int, metavar="N", help="of training; default: the recipe's")
+    parser.add_argument("--seed", type=int, metavar="N", default=1, help="%(default)s")
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; raises InputError for bad input."""
+    options = _parser().parse_args(arguments)
+    keywords = tuple(dict.fromkeys(listed(options.keywords)))
+    if not keywords:
+        raise InputError("--keywords: name at least one word")
+    if not 0 < options.false_accepts <= 1000:
+        raise InputError(
+            f"--false-accepts {options.false_accepts:g}: must be above 0 and at most 1000 an hour"
+        )
+    if min(options.voices, options.others) < 0 or options.others == 0:
+        raise InputError("--voices must be at least 0, and --others at least 1")
+    if options.speech is None and options.voices < 10:
+        raise InputError(f"--voices {options.voices}: without --speech at least 10 must say each word")
+    if options.epochs is not None and options.epochs < 1:
+        raise InputError(f"--epochs {options.epochs}: must be at least 1")
+    plan = OwnPlan(
+        keywords,
+        options.speech,
+        options.negatives,
+        options.noise,
+        options.scenes,
+        options.false_accepts,
+        options.voices,
+        options.others,
+        options.epochs,
+        options.seed,
+        options.out,
+    )
+
+    from .own import make_own
+
+    make_own(plan)
+    print(
+        f"{options.out / 'kws.tflite'} is ready; next: kws-listen --model {options.out / 'kws.tflite'}",
+        file=sys.stderr,
+    )
+    return 0

@@ -1,0 +1,267 @@
+"""The stages from recordings of a word to its model file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import soundfile
+from tqdm import tqdm
+
+from kws_device import atomic, model_file
+from kws_device.errors import InputError
+from kws_device.strict import json_text
+
+from ..data import mined, voices
+from ..data.corpus import paths_below
+from ..data.splits import background_splits
+from ..mining.mine import NothingMinedError, Plan, mine
+from . import words
+from .plan import OwnPlan
+from .stages import Progress, Stage, program, run_stages
+from .thresholds import check_rate, false_scores, thresholds, with_thresholds
+
+RECIPE = "own-words"
+START = "kws-float"
+"""The shipped model whose convolutions a first network starts from."""
+TUNING_EPOCHS = 10
+TUNING_RATE = 5e-4
+CANDIDATE_SCORE, CANDIDATE_SMOOTHING_S = 0.3, 0.2
+"""What the second network looks at: the first one's scores, averaged over less time than events need."""
+FILES = ("kws.tflite", "kws.onnx")
+_EXPORTED_BY = "kws-export"
+_MINUTES = {"words": 0.3, "voices": 2.0, "train": 5.0, "mine": 0.5, "tune": 2.5, "export": 1.0, "report": 1.5}
+
+
+def make_own(plan: OwnPlan) -> None:
+    """Make a model of one's own words, stage by stage; what an earlier call has done is kept.
+
+    Raises:
+        InputError: input that does not fit, or a stage that refused its own; the next call goes on there.
+    """
+    if plan.speech is not None:
+        words.check_takes(plan.speech, plan.keywords)
+    held_out = [path for folder in plan.sound for path in _of_split(folder, "validation")]
+    if held_out:
+        check_rate(plan.false_accepts_per_hour, _hours(held_out))
+    plan.begin()
+    run_stages(_stages(plan, held_out), plan.work)
+
+
+def _stages(plan: OwnPlan, held_out: Sequence[Path]) -> list[Stage]:
+    made = _Made(plan, held_out)
+    stages = [
+        Stage("words", "finding the words in their takes", _MINUTES["words"], made.words),
+        Stage("voices", "letting synthetic voices speak", _MINUTES["voices"], made.voices),
+        Stage("train", "training", _MINUTES["train"], made.train),
+        Stage("draft", "converting a first version", _MINUTES["export"], made.draft),
+    ]
+    if plan.sound:
+        stages += [
+            Stage("mine", "listening for what it takes for its words", _MINUTES["mine"], made.mine),
+            Stage("tune", "training on what it took for them", _MINUTES["tune"], made.tune),
+        ]
+    stages.append(Stage("export", "converting", _MINUTES["export"], made.export))
+    if plan.sound and _verifier_is_installed():
+        stages.append(Stage("verify", "training the second network", _MINUTES["train"], made.verify))
+    return [
+        *stages,
+        Stage("thresholds", "choosing thresholds", _MINUTES["mine"], made.thresholds),
+        Stage("report", "writing the report", _MINUTES["report"], made.report),
+    ]
+
+
+def _verifier_is_installed() -> bool:
+    try:
+        return find_spec("kws_training.verifier.command") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+class _Made:
+    """What each stage does, and where it leaves it."""
+
+    def __init__(self, plan: OwnPlan, held_out: Sequence[Path]) -> None:
+        self._plan = plan
+        self._held_out = held_out
+        work = plan.work
+        self._takes = None if plan.speech is None else work / "takes"
+        self._said, self._speech, self._voices = work / "said", work / "speech", work / "voices"
+        self._first, self._tuned, self._verifier = work / "first", work / "tuned", work / "verifier"
+        self._mined, self._mined_held_out = work / "mined", work / "mined-validation"
+        self._draft, self._exported, self._verified = work / "draft", work / "exported", work / "verified"
+
+    def words(self, progress: Progress) -> None:
+        if self._plan.speech is not None and self._takes is not None:
+            words.cut_takes(self._plan.speech, self._plan.keywords, self._takes)
+
+    def voices(self, progress: Progress) -> None:
+        plan = self._plan
+        if not self._said.is_dir():
+            spoken = [word.replace("_", " ") for word in plan.keywords]
+            said = self._said.with_name(".said")
+            words.remove(said)
+            voices.make(said, spoken, plan.voices, voices.other_words(), plan.others, plan.seed)
+            for word, folder in zip(plan.keywords, spoken, strict=True):
+                if (said / folder).is_dir() and word != folder:
+                    (said / folder).rename(said / word)
+            said.rename(self._said)
+        words.arrange(self._takes, self._said, plan.keywords, self._speech, self._voices)
+
+    def train(self, progress: Progress) -> None:
+        epochs = [] if self._plan.epochs is None else ["--epochs", self._plan.epochs]
+        self._fit(self._first, START, epochs, progress)
+
+    def tune(self, progress: Progress) -> None:
+        if (self._mined / mined.TABLE).is_file():
+            # It has learned the words; what is new is what it took for them.
+            epochs = TUNING_EPOCHS if self._plan.epochs is None else max(1, self._plan.epochs // 2)
+            more = [
+                "--hard",
+                self._mined,
+                "--epochs",
+                epochs,
+                "--set",
+                f"optimisation.learning_rate={TUNING_RATE}",
+            ]
+            self._fit(self._tuned, self._first, more, progress)
+
+    def _fit(self, run: Path, start: str | Path, more: Sequence[object], progress: Progress) -> None:
+        plan = self._plan
+        folders = [
+            part
+            for name in ("scenes", "negatives", "noise")
+            if (folder := getattr(plan, name)) is not None
+            for part in (f"--{name}", folder)
+        ]
+        if any(self._voices.iterdir()):
+            folders += ["--voices", self._voices]
+        resume = ["--resume"] if (run / "checkpoint.keras").is_file() else []
+        program(
+            "kws-train", RECIPE, "--speech", self._speech, *folders, "--keywords", ",".join(plan.keywords),
+            "--seed", plan.seed, "--from", start, "--out", run, *more, *resume,
+            log=plan.work / "logs" / f"{run.name}.log", progress=progress,
+        )  # fmt: skip
+
+    def draft(self, progress: Progress) -> None:
+        self._export(self._first, self._draft)
+
+    def export(self, progress: Progress) -> None:
+        self._export(self._run(), self._exported)
+
+    def _run(self) -> Path:
+        """The run that the model comes from."""
+        return self._tuned if self._tuned.is_dir() else self._first
+
+    def _export(self, run: Path, out: Path) -> None:
+        program(_EXPORTED_BY, run, "--out", out, log=self._plan.work / "logs" / f"{out.name}.log")
+
+    def mine(self, progress: Progress) -> None:
+        _mine(Plan(self._draft / FILES[0], self._plan.sound), self._mined)
+
+    def verify(self, progress: Progress) -> None:
+        plan, log = self._plan, self._plan.work / "logs" / "verifier.log"
+        model = self._exported / FILES[0]
+        folders = (self._mined, self._mined_held_out)
+        for folder, split in zip(folders, ("train", "validation"), strict=True):
+            words.remove(folder)
+            _mine(Plan(model, plan.sound, CANDIDATE_SCORE, CANDIDATE_SMOOTHING_S, split), folder)
+        hard = [folder for folder in folders if (folder / mined.TABLE).is_file()]
+        if len(hard) < len(folders):
+            tqdm.write("nothing is taken for the words: no second network is needed", file=sys.stderr)
+            return
+        options: list[object] = []
+        for name, found in (("negatives", plan.negatives), ("noise", plan.noise)):
+            options += [] if found is None else [f"--{name}", found]
+        resume = ["--resume"] if (self._verifier / "checkpoint.keras").is_file() else []
+        program(
+            "kws-train", "verifier", "--first", model, "--speech", self._speech, "--voices", self._said,
+            *options, "--hard", *hard, "--keywords", ",".join(plan.keywords), "--seed", plan.seed,
+            "--set", f"look.candidate_threshold={CANDIDATE_SCORE}",
+            "--set", f"look.candidate_smoothing_s={CANDIDATE_SMOOTHING_S}",
+            "--from", self._run(), "--out", self._verifier, *resume,
+            log=log, progress=progress,
+        )  # fmt: skip
+        files = [part for name in FILES for part in ("--model", self._exported / name)]
+        program(_EXPORTED_BY, "verifier", self._verifier, *files, "--out", self._verified, log=log)
+
+    def thresholds(self, progress: Progress) -> None:
+        plan = self._plan
+        source = self._verified if (self._verified / FILES[0]).is_file() else self._exported
+        chosen = dict(model_file.read(source / FILES[0]).manifest.decoder.thresholds)
+        hours, rate = 0.0, None
+        scores: dict[str, list[float]] = {}
+        if self._held_out:
+            scores, hours = false_scores(source / FILES[0], self._held_out)
+            rate = plan.false_accepts_per_hour
+            chosen = thresholds(scores, hours, rate)
+            tqdm.write(_certainty(hours, rate), file=sys.stderr)
+        else:
+            tqdm.write(
+                "thresholds are not tuned: no sound is held out; give more --negatives", file=sys.stderr
+            )
+        manifests = [with_thresholds(source / n, plan.out / n, chosen, rate) for n in FILES]
+        metrics = {
+            "keywords": list(plan.keywords),
+            "false_accepts_per_hour": rate,
+            "held_out_hours": round(hours, 4),
+            "thresholds": chosen,
+            "false_candidates": {word: len(found) for word, found in scores.items()},
+            "verifier": manifests[0].verifier is not None,
+            "files": {name: manifest.hash for name, manifest in zip(FILES, manifests, strict=True)},
+            "export": json.loads((self._exported / "export.json").read_text(encoding="utf-8"))["parity"],
+        }
+        atomic.write_text(plan.out / "metrics.json", json_text(metrics, indent=1) + "\n")
+
+    def report(self, progress: Progress) -> None:
+        plan = self._plan
+        noise = (
+            ["--noise", plan.noise] if plan.noise is not None and _of_split(plan.noise, "validation") else []
+        )
+        scenes = [] if plan.scenes is None else ["--scenes", plan.scenes]
+        judged = ["--model", plan.out / FILES[0], "--speech", self._speech, *noise, "--split", "validation"]
+        out, log = plan.out / "report", plan.work / "logs" / "report.log"
+        if plan.negatives is not None and _of_split(plan.negatives, "validation"):
+            # The page shows false accepts where a stream lies beside it.
+            program("kws-bench", "stream", *judged, "--negatives", plan.negatives, "--out", out, log=log)
+            progress(0.5)
+        program("kws-bench", "robustness", *judged, *scenes, "--out", out, log=log)
+
+
+def _mine(plan: Plan, out: Path) -> None:
+    """Mine, unless nothing is taken for the words, which is as good."""
+    if (out / mined.TABLE).is_file():
+        return
+    try:
+        mine(plan, out)
+    except NothingMinedError as nothing:
+        tqdm.write(f"nothing to learn from: {nothing}", file=sys.stderr)
+
+
+def _of_split(folder: Path, split: str) -> list[Path]:
+    paths = paths_below(folder)
+    splits = background_splits(paths, folder)
+    return [path for path in paths if splits[path] == split]
+
+
+def _hours(paths: Sequence[Path]) -> float:
+    seconds = 0.0
+    for path in paths:
+        try:
+            seconds += soundfile.info(path).duration
+        except soundfile.LibsndfileError as error:
+            raise InputError(f"{path}: not audio that can be read ({error}); remove it") from error
+    return seconds / 3600
+
+
+def _certainty(hours: float, rate: float) -> str:
+    takes = 3 / rate
+    if hours >= takes:
+        return f"thresholds: {rate:g} false accepts an hour, from {hours:.1f} hours of held-out sound"
+    return (
+        f"thresholds: {rate:g} false accepts an hour, estimated from the highest scores of {hours:.2f} hours "
+        f"of held-out sound; to show it takes {takes:.0f} hours"
+    )
