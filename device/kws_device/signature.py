@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +63,7 @@ def public_key(key: str) -> PublicKey:
             f"--require-signature {key}: neither a minisign public key nor a file with one; "
             "give the line that begins with RW"
         )
-    return PublicKey(content[_ALGORITHM : _ALGORITHM + _KEY_ID], content[_ALGORITHM + _KEY_ID :])
+    return PublicKey(content[_ALGORITHM:-_KEY], content[-_KEY:])
 
 
 def verify(path: Path, content: bytes, key: PublicKey) -> None:
@@ -79,30 +78,42 @@ def verify(path: Path, content: bytes, key: PublicKey) -> None:
         InputError: no signature, a damaged one, or one of another key or another content.
     """
     beside = path.with_name(f"{path.name}.minisig")
-    lines = _lines(beside, f"the signature of {path.name}")
-    signed = _decoded(lines[1], _ALGORITHM + _KEY_ID + _SIGNATURE) if len(lines) >= 4 else None
-    overall = _decoded(lines[3], _SIGNATURE) if len(lines) >= 4 else None
-    if (
-        signed is None
-        or overall is None
-        or not lines[0].startswith(_UNTRUSTED)
-        or not lines[2].startswith(_TRUSTED)
-        or signed[:_ALGORITHM] not in (_OF_CONTENT, _OF_HASH)
-    ):
+    signed = _parsed(_lines(beside, f"the signature of {path.name}"))
+    if signed is None:
         raise InputError(f"{beside}: not a minisign signature; sign the model again")
-    algorithm, key_id, signature = (
-        signed[:_ALGORITHM],
-        signed[_ALGORITHM : _ALGORITHM + _KEY_ID],
-        signed[_ALGORITHM + _KEY_ID :],
-    )
-    if not hmac.compare_digest(key_id, key.key_id):
-        other = PublicKey(key_id, b"").name
+    if signed.key_id != key.key_id:
+        other = PublicKey(signed.key_id, b"").name
         raise InputError(f"{beside}: signed with the key {other}, not with {key.name}, which is required")
-    message = content if algorithm == _OF_CONTENT else hashlib.blake2b(content).digest()
-    if not _is_signed(key, signature, message):
+    message = content if signed.algorithm == _OF_CONTENT else hashlib.blake2b(content).digest()
+    if not _is_signed(key, signed.of_message, message):
         raise InputError(f"{path}: is not what was signed in {beside.name}; copy both again")
-    if not _is_signed(key, overall, signature + lines[2].removeprefix(_TRUSTED)):
+    if not _is_signed(key, signed.of_comment, signed.of_message + signed.comment):
         raise InputError(f"{beside}: its trusted comment was changed; copy it again")
+
+
+@dataclass(frozen=True)
+class _Signature:
+    """What a .minisig holds."""
+
+    algorithm: bytes
+    key_id: bytes
+    of_message: bytes
+    """Over the file or its hash."""
+    comment: bytes
+    of_comment: bytes
+    """Over `of_message` and the trusted comment."""
+
+
+def _parsed(lines: list[bytes]) -> _Signature | None:
+    """The signature in the lines of a file, or None where they hold none."""
+    if len(lines) < 4 or not lines[0].startswith(_UNTRUSTED) or not lines[2].startswith(_TRUSTED):
+        return None
+    content = _decoded(lines[1], _ALGORITHM + _KEY_ID + _SIGNATURE)
+    of_comment = _decoded(lines[3], _SIGNATURE)
+    if content is None or of_comment is None or content[:_ALGORITHM] not in (_OF_CONTENT, _OF_HASH):
+        return None
+    key_id, of_message = content[_ALGORITHM:-_SIGNATURE], content[-_SIGNATURE:]
+    return _Signature(content[:_ALGORITHM], key_id, of_message, lines[2].removeprefix(_TRUSTED), of_comment)
 
 
 def _is_signed(key: PublicKey, signature: bytes, message: bytes) -> bool:

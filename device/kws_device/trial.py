@@ -80,7 +80,7 @@ def run(path: Path, content: bytes, engine: str | None = None) -> None:
             can be started.
     """
     arguments = [sys.executable, "-I", "-c", _CHILD, str(path), engine or "", *sys.path]
-    # One thread: more would take memory for nothing.
+    # One thread is enough, and each one reserves memory.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         # S603: our own interpreter and module. A session of its own: Ctrl-C is for us, and we end it.
@@ -110,7 +110,7 @@ def _how_it_ended(code: int) -> str:
     if -code in _TOO_LONG:
         return f"the model takes longer than {_MODEL_S} s for its first window"
     if code < 0:
-        return f"the model crashes its engine ({signal.Signals(-code).name})"
+        return f"the model crashes its engine (signal {-code}, {signal.strsignal(-code)})"
     return f"the model ends the process that runs it (exit code {code})"
 
 
