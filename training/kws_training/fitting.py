@@ -35,9 +35,11 @@ class Plan:
     validation: Any
     """What `keras.Model.fit` takes as validation_data."""
     best: str
-    """The head whose validation accuracy chooses the model that is kept."""
+    """The head whose validation accuracy, or the figure of `judge`, that chooses the model that is kept."""
     kept: Callable[[keras.Model], keras.Model] = without_optimizer
     """What of the fitted model is kept."""
+    judge: Callable[[keras.Model], dict[str, float]] | None = None
+    """What else is measured after each epoch, by name; the names become columns of the history."""
 
 
 def fit(model: keras.Model, plan: Plan, out: Path, resume: bool) -> list[dict[str, float]]:
@@ -104,10 +106,12 @@ def _fit_epoch(model: keras.Model, plan: Plan, epoch: int) -> dict[str, float]:
         "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
         **{_by_head(key, model): float(values[-1]) for key, values in sorted(history.items())},
     }
-    accuracies = ", ".join(
-        f"{head} {row[f'val_{head}_accuracy']:.4f}" for head in model.output if f"val_{head}_accuracy" in row
-    )
-    print(f"{name}: loss {row['loss']:.3f}, validation {accuracies}", file=sys.stderr)
+    figures = {head: row[key] for head in model.output if (key := f"val_{head}_accuracy") in row}
+    if plan.judge is not None:
+        figures |= (judged := plan.judge(model))
+        row |= judged
+    told = ", ".join(f"{what} {value:.4f}" for what, value in figures.items())
+    print(f"{name}: loss {row['loss']:.3f}, validation {told}", file=sys.stderr)
     return row
 
 
@@ -123,7 +127,7 @@ def _record(
     out: Path, model: keras.Model, rows: list[dict[str, float]], row: dict[str, float], plan: Plan
 ) -> None:
     """Keep an epoch: the model if none was better, the history, and last the point to resume from."""
-    best = f"val_{plan.best}_accuracy"
+    best = plan.best if plan.best in row else f"val_{plan.best}_accuracy"
     if row[best] >= max((earlier[best] for earlier in rows), default=-1.0):
         with atomic.replacing(out / runs.MODEL) as temporary:
             plan.kept(model).save(temporary)

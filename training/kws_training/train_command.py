@@ -32,7 +32,7 @@ _DATA = {
 def _train_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-train",
-        description="Train a keyword spotter. See also kws-train own, evaluate, study and speed.",
+        description="Train a keyword spotter. See also kws-train own, verifier, evaluate, study and speed.",
     )
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a name of --list or a TOML file")
     parser.add_argument("--list", action="store_true", help="show the recipes and leave")
@@ -138,6 +138,11 @@ def main(argv: list[str] | None = None) -> int:
         return _study(arguments[1:])
     if arguments[:1] == ["speed"]:
         return _speed(arguments[1:])
+    if arguments[:1] == ["verifier"]:
+        from .verifier.command import main as train_verifier
+
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        return train_verifier(arguments[1:])
     options = _train_parser().parse_args(arguments)
     if options.list:
         for name in recipes.names():

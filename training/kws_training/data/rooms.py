@@ -38,6 +38,21 @@ def room_response(sample_rate_hz: int, rng: np.random.Generator) -> NDArray[np.f
     return tail.astype(np.float32)
 
 
+def recorded_response(recording: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float32]:
+    """A measured impulse response as `room_response` gives them: from the direct sound on, that one being 1.
+
+    Args:
+        recording: of the response, shape (m,).
+        sample_rate_hz: of the recording.
+
+    Returns:
+        shape (n,); n is about half a second or less, zeros if the recording is silent.
+    """
+    direct = int(np.abs(recording).argmax())
+    response = recording[direct : direct + round(_SECONDS * sample_rate_hz)]
+    return (response / response[0] if response[0] else response).astype(np.float32)
+
+
 def in_room(clip: NDArray[np.float32], response: NDArray[np.float32]) -> NDArray[np.float32]:
     """The clip as it is heard in a room: shape kept, as loud as before; what rings on is cut off.
 

@@ -52,12 +52,7 @@ def load(name: str, overrides: dict[str, Any] | None = None, variant: str | None
     path = Path(name) if name.endswith(".toml") else _recipes() / f"{name}.toml"
     if not path.is_file() or (not name.endswith(".toml") and name not in names()):
         raise InputError(f"{name}: no such recipe; known are {', '.join(names())}, or name a .toml file")
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); name a recipe") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not TOML ({error})") from error
+    data = read_table(path)
     deviations = data.pop(_DEVIATIONS, None)
     if variant not in (None, *VARIANTS):
         raise InputError(f"{variant}: no variant of a recipe; those are {', '.join(VARIANTS)}")
@@ -67,14 +62,7 @@ def load(name: str, overrides: dict[str, Any] | None = None, variant: str | None
         if isinstance(data.get(name_of_table), dict):
             data[name_of_table] = added | data[name_of_table]
     changes = (deviations if variant == "as-run" else {}) | (overrides or {})
-    for key, value in changes.items():
-        table: Any = data
-        *parents, last = key.split(".")
-        for parent in parents:
-            table = table.get(parent) if isinstance(table, dict) else None
-        if not isinstance(table, dict) or last not in table:
-            raise InputError(f"{key}: no such key in recipe {name}")
-        table[last] = value
+    change(data, changes, name)
     scheme = data.get("scheme")
     if not isinstance(scheme, str) or scheme not in _SCHEMES:
         raise InputError(f"{path}: scheme {scheme!r} is not one of {', '.join(_SCHEMES)}")
@@ -84,6 +72,37 @@ def load(name: str, overrides: dict[str, Any] | None = None, variant: str | None
         kept = tuple(word for word in recipe.left_out if word not in recipe.keywords)
         return replace(recipe, left_out=kept)
     return recipe
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The content of a recipe's file. Raises InputError where it cannot be read or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a recipe") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not TOML ({error})") from error
+
+
+def change(data: dict[str, Any], changes: dict[str, Any], name: str) -> None:
+    """Change values of a recipe's table in place.
+
+    Args:
+        data: the table.
+        changes: values by dotted key.
+        name: of the recipe, for the message.
+
+    Raises:
+        InputError: a key that the recipe does not have.
+    """
+    for key, value in changes.items():
+        table: Any = data
+        *parents, last = key.split(".")
+        for parent in parents:
+            table = table.get(parent) if isinstance(table, dict) else None
+        if not isinstance(table, dict) or last not in table:
+            raise InputError(f"{key}: no such key in recipe {name}")
+        table[last] = value
 
 
 def with_epochs(recipe: AnyRecipe, epochs: int) -> AnyRecipe:
