@@ -164,7 +164,9 @@ class Examples:
         if rng.random() >= self._recipe.epoch.pieces_share:
             return self._crop(self._sounds.talk, self._length, rng)
         window = np.zeros(self._length, np.float32)
-        piece = self._faded(between_pauses(self._crop(self._sounds.talk, self._samples(*_AROUND_S, rng), rng)))
+        piece = self._faded(
+            between_pauses(self._crop(self._sounds.talk, self._samples(*_AROUND_S, rng), rng))
+        )
         behind = self._samples(place.behind_min_s, place.behind_max_s, rng)
         _add(window, piece, self._length - behind - len(piece))
         return window
