@@ -19,6 +19,7 @@ from kws_device.model_file import ModelFile
 from kws_device.strict import plain
 
 from .. import runs
+from ..run_folder import run_folder
 from . import recipe as recipes
 from . import settings
 from .calibration import Calibration, calibrated, check_hours
@@ -70,6 +71,19 @@ def train_verifier(
     """
     file = model_file.read(model_file.find(first, (containers.TFLITE, containers.ONNX)))
     check_first(recipe, file)
+    with run_folder(out):
+        return _train(recipe, file, folders, out, start, resume, sources)
+
+
+def _train(
+    recipe: VerifierRecipe,
+    file: ModelFile,
+    folders: SoundFolders,
+    out: Path,
+    start: Path | None,
+    resume: bool,
+    sources: tuple[Source, ...],
+) -> Path:
     _check_folder(out, recipe, resume)
     hours = mined_hours(folders.hard, VALIDATION)
     check_hours(hours, recipe.look.false_accepts_per_hour)
@@ -151,7 +165,7 @@ def _begin(out: Path, recipe: VerifierRecipe, start: Path | None) -> None:
     atomic.write_text(out / runs.RECIPE, recipes.to_toml(recipe))
     atomic.write_text(out / "environment.txt", runs.environment())
     if start is not None:
-        atomic.write_text(out / START, json.dumps({"start": start.name}) + "\n")
+        atomic.write_text(out / START, json.dumps({"start": start.name}, allow_nan=False) + "\n")
 
 
 def _compile(network: keras.Model, recipe: VerifierRecipe, steps: int) -> None:
