@@ -19,7 +19,7 @@ from kws_training.data.layouts import Clip
 from kws_training.data.mined import Mined, Stretch, write_table
 from kws_training.verifier import recipe as recipes
 from kws_training.verifier import settings
-from kws_training.verifier.calibration import check_hours, platt
+from kws_training.verifier.calibration import platt, shown_rate
 from kws_training.verifier.examples import Examples, Kind, between_pauses
 from kws_training.verifier.sound import SoundFolders, Sounds, of_split
 from kws_training.verifier.validation import threshold
@@ -153,10 +153,13 @@ def test_calibrated_scores_are_shares_of_what_is_right():
     assert offset == pytest.approx(0.7, abs=0.1)
 
 
-def test_a_rate_that_so_few_hours_cannot_show_is_refused():
-    check_hours(2.0, 0.5)
-    with pytest.raises(InputError, match=r"it takes 10\.0 h, and 30\.0 h to bound it"):
-        check_hours(0.5, 0.1)
+def test_a_rate_that_so_few_hours_cannot_show_is_told(capsys):
+    assert shown_rate(2.0, 0.5) == 0.5
+    assert capsys.readouterr().err == ""
+    assert shown_rate(0.5, 0.1) == 2.0
+    assert "it takes 10.0 h, and 30.0 h to bound it" in capsys.readouterr().err
+    with pytest.raises(InputError, match="must be above zero"):
+        shown_rate(0.0, 1.0)
 
 
 def test_a_mined_folder_of_test_sound_is_refused(tmp_path):

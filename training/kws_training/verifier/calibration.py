@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,15 +30,31 @@ class Calibration:
     """The score above which a candidate is an event, 0 to 1."""
 
 
-def check_hours(hours: float, rate_per_hour: float) -> None:
-    """Raises InputError where so few hours cannot show a rate of false accepts."""
-    if rate_per_hour <= 0:
-        raise InputError(f"{rate_per_hour:g} false accepts an hour: must be above zero")
-    if hours * rate_per_hour < 1:
-        raise InputError(
-            f"{rate_per_hour:g} false accepts an hour cannot be told in {hours:.2f} h of mined sound; "
-            f"it takes {1 / rate_per_hour:.1f} h, and {3 / rate_per_hour:.1f} h to bound it"
-        )
+def shown_rate(hours: float, rate_per_hour: float) -> float:
+    """The rate that thresholds can be tuned to: the wanted one, or one false accept in all of the hours.
+
+    Args:
+        hours: of mined validation sound.
+        rate_per_hour: of false accepts, as wanted.
+
+    Returns:
+        a rate at which at least one false accept is allowed; higher than the wanted one where the hours are
+        too few for it, which is told on standard error.
+
+    Raises:
+        InputError: no hours, or a rate that is not above zero.
+    """
+    if not hours > 0 or not rate_per_hour > 0:
+        raise InputError(f"{rate_per_hour:g} false accepts an hour in {hours:g} h: both must be above zero")
+    if hours * rate_per_hour >= 1:
+        return rate_per_hour
+    print(
+        f"{rate_per_hour:g} false accepts an hour cannot be told in {hours:.2f} h of mined sound: it takes "
+        f"{1 / rate_per_hour:.1f} h, and {3 / rate_per_hour:.1f} h to bound it; "
+        f"thresholds are tuned to {1 / hours:.1f} an hour",
+        file=sys.stderr,
+    )
+    return 1 / hours
 
 
 def calibrated(validation: Validation, predict: Predict, rate_per_hour: float) -> Calibration:
@@ -46,12 +63,8 @@ def calibrated(validation: Validation, predict: Predict, rate_per_hour: float) -
     Args:
         validation: words and false candidates.
         predict: the verifier.
-        rate_per_hour: of false accepts at the threshold.
-
-    Raises:
-        InputError: too few hours for that rate.
+        rate_per_hour: of false accepts at the threshold (`shown_rate`).
     """
-    check_hours(validation.hours, rate_per_hour)
     weight = max(FIRST_WEIGHTS, key=lambda of: (round(validation.recall(predict, of), 3), -of))
     said = validation.said.log_odds(predict, weight)
     false = validation.false.log_odds(predict, weight)

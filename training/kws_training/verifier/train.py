@@ -22,7 +22,7 @@ from .. import runs
 from ..run_folder import run_folder
 from . import recipe as recipes
 from . import settings
-from .calibration import Calibration, calibrated, check_hours
+from .calibration import Calibration, calibrated, shown_rate
 from .examples import REFUSED, Examples
 from .recipe import VerifierRecipe
 from .sound import TRAIN, VALIDATION, SoundFolders, load_sounds, mined_hours
@@ -86,7 +86,7 @@ def _train(
 ) -> Path:
     _check_folder(out, recipe, resume)
     hours = mined_hours(folders.hard, VALIDATION)
-    check_hours(hours, recipe.look.false_accepts_per_hour)
+    rate = shown_rate(hours, recipe.look.false_accepts_per_hour)
     rate_hz = recipe.front_end.sample_rate_hz
     held_out = load_sounds(folders, recipe.keywords, rate_hz, VALIDATION)
     validation = build_validation(held_out, hours, recipe, file)
@@ -119,7 +119,7 @@ def _train(
     plan = Plan(recipe.optimisation.epochs, recipe.seed, batches, None, _RECALL, judge=judge)
     rows = fit(network, plan, out, resume)
     best = runs.load_keras(out / runs.MODEL)
-    _finish(out, recipe, file, validation, best, sources, max(row[_RECALL] for row in rows))
+    _finish(out, recipe, file, validation, best, sources, rate, max(row[_RECALL] for row in rows))
     _save_representative(examples, recipe, normalisation, out)
     with atomic.replacing(out / settings.MODEL) as temporary:
         shutil.copyfile(out / runs.MODEL, temporary)
@@ -192,11 +192,12 @@ def _finish(
     validation: Validation,
     model: keras.Model,
     sources: tuple[Source, ...],
+    rate_per_hour: float,
     recall: float,
 ) -> None:
     """Calibrate the best epoch and write down how it is to be asked."""
     look = recipe.look
-    calibration: Calibration = calibrated(validation, predictor(model), look.false_accepts_per_hour)
+    calibration: Calibration = calibrated(validation, predictor(model), rate_per_hour)
     written = settings.Settings(
         first=file.manifest.hash,
         clip_ms=look.clip_ms,
@@ -209,7 +210,7 @@ def _finish(
         scale=calibration.scale,
         offset=calibration.offset,
         thresholds=dict.fromkeys(recipe.keywords, calibration.threshold),
-        false_accepts_per_hour=look.false_accepts_per_hour,
+        false_accepts_per_hour=round(rate_per_hour, 4),
         sources=sources,
         recipe=plain(recipe),
         metrics={
