@@ -75,6 +75,9 @@ def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict
     with all_or_nothing(out) as folder:
         rate = recipe.front_end.sample_rate_hz
         sample = load_corpus(folders, recipe.keywords, rate, "train", _CALIBRATION_CLIPS, folds(recipe))
+        calibrations = {
+            gain_db: calibration_windows(sample, recipe, manifest, gain_db) for gain_db in GAINS_DB
+        }
         splits = ("validation", "test") if options.test else ("validation",)
         sets = {split: _sets(folders, manifest, folds(recipe), split) for split in splits}
         # Heavy, and noisy on standard error: only once all input is known to be good.
@@ -83,10 +86,10 @@ def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict
             _check_heads(run, model, manifest)
         manifest = of_logits(manifest)
         trials = {split: _trials(sets[split], manifest, allowed) for split in splits}
-        for gain_db in GAINS_DB:
-            windows = calibration_windows(sample, recipe, manifest, gain_db)
+        for gain_db, windows in calibrations.items():
             with quiet_libraries():
                 contents = _converted(run, model, windows, manifest)
+            calibrated = {"calibration_windows": len(windows), "calibration_gain_db": gain_db}
             figures = _figures(out, model, contents, trials, manifest)
             # Another calibration may keep what this one does not.
             if not any(limits.calls_for_other_calibration(found, allowed) for found in figures.values()):
@@ -105,8 +108,7 @@ def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict
         report: dict[str, Any] = {
             "model": manifest.name,
             **kept,
-            "calibration_windows": len(windows),
-            "calibration_gain_db": gain_db,
+            **calibrated,
             "onnx_opset": onnx_model.OPSET,
             "parameters": model.count_params(),
             "multiply_adds": sum(operator.multiply_adds for operator in graph.operators(contents[INT8])),
