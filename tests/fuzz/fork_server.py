@@ -50,7 +50,9 @@ class Outcome:
     hung: bool
     """Whether it was ended by force because it took too long."""
     rss_mb: float
-    """Largest resident memory of the process, or of one that it started and waited for."""
+    """Largest resident memory of the process, or of one that it started and waited for, without those
+    pages of libraries that it shares with the server and never touched: up to 30 MB.
+    """
     stdout: str
     stderr: str
 

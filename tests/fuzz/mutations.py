@@ -21,19 +21,8 @@ recursive functions do not.
 
 def hostile_value(rng: Random) -> Any:
     """What a field should not hold."""
-    return rng.choice(
-        [
-            rng.choice(NUMBERS),
-            rng.choice(TEXTS),
-            rng.choice([*DEEPEST]),
-            None,
-            True,
-            [],
-            {},
-            [0] * 1000,
-            {"a": {}},
-        ]
-    )
+    drawn = [rng.choice(NUMBERS), rng.choice(TEXTS), rng.choice([*DEEPEST])]
+    return rng.choice([*drawn, None, True, [], {}, [0] * 1000, {"a": {}}])
 
 
 def changed_number(number: float, rng: Random) -> Any:
@@ -66,7 +55,8 @@ def _place(tree: Any, rng: Random) -> tuple[Any, Any]:
     """What holds a value, and under which key; the way down is drawn, so that large lists do not take all."""
     holder, key = None, None
     while isinstance(tree, (dict, list)) and tree and (holder is None or rng.random() < 0.85):
-        holder, key = tree, rng.choice([*tree]) if isinstance(tree, dict) else rng.randrange(len(tree))
+        keys = [*tree] if isinstance(tree, dict) else range(len(tree))
+        holder, key = tree, rng.choice(keys)
         tree = holder[key]
     return holder, key
 

@@ -25,7 +25,7 @@ def dataset(request, tmp_path_factory):
 
 
 def test_mutants_of_lists_and_tables_are_counted_or_refused(dataset, campaign):
-    campaign(dataset.name, FolderMutants(dataset, ("kws-data", "check", "DIR", "--json")), mutants=30)
+    campaign(dataset.name, FolderMutants(dataset, ("kws-data", "check", "DIR", "--json")), mutants=50)
 
 
 @pytest.mark.parametrize("name", ["default", "run5"])
@@ -43,7 +43,7 @@ def test_mutants_of_a_recipe_are_taken_or_refused(name, tmp_path_factory, campai
         "--out",
         "DIR/run",
     )
-    campaign(f"recipe-{name}", FolderMutants(template, command), mutants=30)
+    campaign(f"recipe-{name}", FolderMutants(template, command), mutants=50)
 
 
 def test_mutants_of_a_run_are_refused(tmp_path_factory, shipped, campaign):
@@ -53,7 +53,7 @@ def test_mutants_of_a_run_are_refused(tmp_path_factory, shipped, campaign):
     (template / "recipe.toml").write_text(recipes.to_toml(recipes.load("default")))
     (template / "manifest.json").write_text(json.dumps(plain(manifest)))
     (template / "folders.json").write_text(json.dumps({"speech": "none", "scenes": "none"}))
-    campaign("run", FolderMutants(template, ("kws-export", "DIR", "--out", "DIR/out")), mutants=30)
+    campaign("run", FolderMutants(template, ("kws-export", "DIR", "--out", "DIR/out")), mutants=50)
 
 
 def test_mutants_of_reports_are_compared_or_refused(tmp_path_factory, campaign):
@@ -66,4 +66,4 @@ def test_mutants_of_reports_are_compared_or_refused(tmp_path_factory, campaign):
         header = "set,clip,speaker,head,label,predicted,score"
         (folder / "predictions.csv").write_text("\n".join([header, *rows]) + "\n")
     command = ("kws-bench", "compare", "DIR/a", "DIR/b", "--json")
-    campaign("reports", FolderMutants(template, command), mutants=30)
+    campaign("reports", FolderMutants(template, command), mutants=50)

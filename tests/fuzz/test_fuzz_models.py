@@ -22,4 +22,4 @@ def sound(demo, tmp_path_factory):
 @pytest.mark.parametrize("kind", ["tflite", "onnx"])
 def test_mutants_of_a_model_are_used_or_refused(kind, sound, campaign):
     content = model_file.find("tiny", [kind]).read_bytes()
-    campaign(kind, ModelMutants(content, sound), mutants=60)
+    campaign(kind, ModelMutants(content, sound), mutants=150)

@@ -8,4 +8,4 @@ from fuzz.sounds import SEEDS, SoundMutants, seeds
 
 @pytest.mark.parametrize("suffix", SEEDS)
 def test_mutants_of_sound_are_heard_or_refused(suffix, campaign):
-    campaign(suffix, SoundMutants(suffix, seeds(suffix)), mutants=60)
+    campaign(suffix, SoundMutants(suffix, seeds(suffix)), mutants=100)
