@@ -254,7 +254,8 @@ def _stream(options: argparse.Namespace) -> int:
 
     from .peers import environments
     from .stream.background import sources
-    from .stream.measure import Plan, Tuning, stream, stream_of_peer
+    from .stream.measure import Tuning, stream, stream_of_peer
+    from .stream.session import Plan
 
     named = sources([*options.negatives, *options.noise])
     plan = Plan(

@@ -22,8 +22,9 @@ from kws_benchmarks.stream.background import Passage, sources
 from kws_benchmarks.stream.compose import compose, continuous
 from kws_benchmarks.stream.judge import Script, ScriptWriter
 from kws_benchmarks.stream.listeners import PeerTrace
-from kws_benchmarks.stream.measure import Plan, measured
+from kws_benchmarks.stream.measure import measured
 from kws_benchmarks.stream.poisson import bound95
+from kws_benchmarks.stream.session import Plan
 from kws_benchmarks.stream.thresholds import check_shown
 from kws_benchmarks.stream.trace import Trace, at_thresholds, listen
 from kws_device import Spotter
@@ -132,7 +133,7 @@ def plan(folders, **more):
 
 
 def test_what_is_known_to_be_there_is_counted(folders, tmp_path):
-    found = measured(ClickListener(), plan(folders), None, tmp_path / "out")
+    found = measured(ClickListener(), plan(folders), tmp_path / "out")
     assert json.loads((tmp_path / "out" / "stream.json").read_text()) == found
     background = {name: (of["false_accepts"], of["masked"]) for name, of in found["background"].items()}
     assert background == {"read": (1, 2), "orders": (1, 1), "noise": (1, 0)}
@@ -171,7 +172,7 @@ def test_what_is_known_to_be_there_is_counted(folders, tmp_path):
 
 def test_a_stream_is_the_same_for_the_same_seed(folders, tmp_path):
     one, again, other = (
-        measured(ClickListener(), plan(folders, seed=seed, passes=2), None, tmp_path) for seed in (1, 1, 2)
+        measured(ClickListener(), plan(folders, seed=seed, passes=2), tmp_path) for seed in (1, 1, 2)
     )
     assert one == again
     assert one["placed_words"] != other["placed_words"]
@@ -180,10 +181,10 @@ def test_a_stream_is_the_same_for_the_same_seed(folders, tmp_path):
 
 def test_without_noise_or_words_or_transcripts_a_condition_is_null(folders, tmp_path):
     (folders / "read/1.trans.txt").unlink()
-    found = measured(ClickListener(), replace(plan(folders), noise=[]), None, tmp_path)
+    found = measured(ClickListener(), replace(plan(folders), noise=[]), tmp_path)
     assert (found["placed"]["alone"], found["placed"]["in_sentence"]) == (None, None)
     assert found["without_transcript"] == ["read"]
-    found = measured(ClickListener(), replace(plan(folders), speech=None), None, tmp_path)
+    found = measured(ClickListener(), replace(plan(folders), speech=None), tmp_path)
     assert set(found["placed"].values()) == {None}
     assert (found["targets"], found["background"]["noise"]["false_accepts"]) == (0, 1)
 
@@ -191,10 +192,13 @@ def test_without_noise_or_words_or_transcripts_a_condition_is_null(folders, tmp_
 def test_a_mask_of_other_recordings_and_one_name_for_speech_and_noise_are_refused(folders, tmp_path):
     (folders / "other.csv").write_text("recording,start_s,end_s,word\nnone.wav,0,1,yes\n")
     with pytest.raises(InputError, match=r"other.csv: names none of the recordings"):
-        measured(ClickListener(), plan(folders, masks=[folders / "other.csv"]), None, tmp_path / "out")
+        measured(ClickListener(), plan(folders, masks=[folders / "other.csv"]), tmp_path / "out")
     both = replace(plan(folders), noise=sources([f"read={folders}/noise"]))
     with pytest.raises(InputError, match="read: both speech and noise"):
-        measured(ClickListener(), both, None, tmp_path / "out")
+        measured(ClickListener(), both, tmp_path / "out")
+    twice = replace(plan(folders), noise=sources([f"again={folders}/read/"]))
+    with pytest.raises(InputError, match=r"1-1-0\.wav: in two of the folders"):
+        measured(ClickListener(), twice, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -75,7 +75,7 @@ def _draw(
     if curve.own is not None:
         told.append((curve.own, "as the model file has it"))
         x, at = place(curve.own)
-        drawing.box(x - 7, at - 7, 14, 14, "empty")
+        drawing.text(x + 8, at - 8, "own thresholds", f"small s{series}")
     for point, what in told:
         rates = f"{100 * point.miss_rate:.1f} % missed, {point.false_accepts_per_hour:g} an hour"
         drawing.mark(*place(point), series, f"{curve.name}, {what}: {rates}")

@@ -34,7 +34,8 @@ def stream_charts(stream: Entry) -> dict[str, Drawing]:
             return Point(threshold, rate, missed["miss_rate"])
 
         points = [at(entry["threshold"], entry) for entry in curve]
-        points.sort(key=lambda point: (point.false_accepts_per_hour, point.miss_rate))
+        # By threshold: by rate, several thresholds of the same rate would make a zigzag.
+        points.sort(key=lambda point: point.threshold)
         return TradeOff(name, points, None if stream["miss_rate"] is None else at(0.0, stream))
 
     if "background" not in stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ class Background:
     """SPEECH or NOISE."""
     passages: tuple[Passage, ...]
     transcribed: bool
-    """Whether transcripts or masks tell what is said in it."""
+    """Whether transcripts, masks or the name of its folder tell what is said in it."""
     left_out: tuple[str, ...]
     """Recordings without a transcript where others of their folder have one: unknown what is said there."""
     split_by: str
@@ -87,10 +88,10 @@ def sources(texts: Sequence[str]) -> list[Source]:
 
 def _called(folder: Path, others: Iterable[Path], taken: set[str]) -> str:
     parts = folder.parts[1:] or (folder.anchor,)
-    rivals = {"/".join(other.parts[1:]) for other in others if other != folder}
+    rivals = [other.parts for other in others if other != folder]
     for depth in range(1, len(parts)):
         name = "/".join(parts[-depth:])
-        if name not in taken and not any(rival.endswith(name) for rival in rivals):
+        if name not in taken and not any(rival[-depth:] == parts[-depth:] for rival in rivals):
             return name
     return "/".join(parts)
 
@@ -119,10 +120,14 @@ def backgrounds(
 
     Raises:
         InputError: a folder that is missing or has nothing for the split, a transcript or table that is none,
-            a table that names none of the recordings, or a name that stands for speech and for noise.
+            a table that names none of the recordings, a recording that is in two of the folders, or a name
+            that stands for speech and for noise.
     """
     tables = {path: Masks.read(path) for path in masks}
-    everything = [s.folder.resolve() / path for s in (*speech, *noise) for path in _below(s.folder)]
+    everything = [path for source in (*speech, *noise) for path in _below(source.folder)]
+    path, count = Counter(everything).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{path}: in two of the folders, which would count its hours twice; name each once")
     for path, table in tables.items():
         if len(table) and not any(map(table.of, everything)):
             raise InputError(f"{path}: names none of the recordings; give the folders that it was made of")
@@ -138,7 +143,7 @@ def backgrounds(
 
 
 def _below(folder: Path) -> list[Path]:
-    return [path.relative_to(folder) for path in paths_below(folder)]
+    return [folder.resolve() / path.relative_to(folder) for path in paths_below(folder)]
 
 
 def _background(
@@ -150,33 +155,40 @@ def _background(
     texts = transcripts(folder)
     passages: list[Passage] = []
     left_out: list[str] = []
-    masked = False
+    known = bool(texts)
     for path in background_paths(folder, split):
         relative = path.relative_to(folder)
         where = folder.resolve() / relative
         timed = [said for table in tables for said in table.of(where)]
-        masked = masked or bool(timed)
         if texts and path.stem not in texts and not timed:
             left_out.append(relative.as_posix())
             continue
-        in_sentences: list[Said] = []
-        apart: list[Said] = []
-        for word in keywords:
-            times = [Said(word, t.start_s, t.end_s) for t in timed if t.word.lower() == word.lower()]
-            times = list(dict.fromkeys(times))
-            count = _occurrences(texts.get(path.stem, ""), word)
-            if count:
-                # Times stand for the transcript only where they account for each occurrence.
-                in_sentences += times if len(times) >= count else [_somewhere(word)] * count
-            elif times:
-                apart += times
-            elif where.parent.name.lower() == word.lower():
-                apart.append(_somewhere(word))
+        in_sentences, apart = _said(keywords, texts.get(path.stem, ""), timed, where.parent.name)
+        known = known or bool(timed or apart)
         passages.append(Passage(path, relative.as_posix(), tuple(in_sentences), tuple(apart)))
     if not passages:
         raise InputError(f"{folder}: its transcripts name none of its sound files; copy it again")
     rule = background_rule(paths_below(folder), folder)
-    return Background(source.name, kind, tuple(passages), bool(texts) or masked, tuple(left_out), rule)
+    return Background(source.name, kind, tuple(passages), known, tuple(left_out), rule)
+
+
+def _said(
+    keywords: Sequence[str], text: str, timed: Sequence[Said], folder: str
+) -> tuple[list[Said], list[Said]]:
+    """Keywords said in sentences, and others: by a recording's transcript, its masks and its folder."""
+    in_sentences: list[Said] = []
+    apart: list[Said] = []
+    for word in keywords:
+        same = (said for said in timed if said.word.lower() == word.lower())
+        times = list(dict.fromkeys(Said(word, said.start_s, said.end_s) for said in same))
+        if count := _occurrences(text, word):
+            # Times stand for a transcript only where there is one for each occurrence.
+            in_sentences += times if len(times) == count else [_somewhere(word)] * count
+        elif times:
+            apart += times
+        elif folder.lower() == word.lower():
+            apart.append(_somewhere(word))
+    return in_sentences, apart
 
 
 def _joined(one: Background, other: Background) -> Background:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,7 +105,8 @@ class PeerListener:
         """
         self._peer, self._word = peer, word
         self._python = environments.environment(peer, cache)
-        self.name, self.hash = f"{peer.name} {word}", peer.key
+        self.name = f"{peer.name} {word}"
+        self.hash = hashlib.sha256(f"{peer.key} {word}".encode()).hexdigest()
         self.thresholds = {word: hear(peer, self._python, word, []).threshold}
 
     def listen(self, segments: Iterable[Segment]) -> PeerTrace:
