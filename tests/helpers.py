@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("KWS_DATA", ROOT.parent / "shared" / "data"))
@@ -21,3 +25,9 @@ def one_line_refusal(result: subprocess.CompletedProcess[str], *words: object, c
     assert lines[0].startswith("error: ")
     for word in words:
         assert str(word) in lines[0]
+
+
+def level_dbfs(samples: NDArray[np.floating[Any]]) -> float:
+    """Level of the mean square in dB re full scale; minus infinity for silence or no samples."""
+    with np.errstate(divide="ignore"):
+        return float(10 * np.log10(np.square(samples, dtype=np.float64).sum() / max(1, len(samples))))

@@ -28,6 +28,10 @@ _LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 4_000, 768_000
 _MOST_CHANNELS = 64
 _LARGEST_SAMPLE = 2.0**31
 """Integers that were stored as floating point without scaling do not exceed it."""
+_LONGEST_WHOLE_S = 4 * 3600
+"""Of a file that is kept in memory, 0.9 GB at 16 kHz: a small file may unpack to any length."""
+_UNKNOWN_LENGTH = 2**63 - 1
+"""What libsndfile tells of a FLAC file that was written into a pipe."""
 _BLOCK_S = 1.0
 _LARGEST_BLOCK = 1 << 20
 """Samples of all channels: a second of the highest rate, or of twenty channels at 48 kHz."""
@@ -38,7 +42,7 @@ def blocks(path: Path, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
     """The file's sound in blocks of at most about a second: mono (mean of the channels), resampled.
 
     A wav file whose sizes were never written, since its recorder died, is read to its end. A warning tells
-    so, once for each file.
+    so, once for each file. So is a FLAC file that was written into a pipe, without its length.
 
     Yields:
         float32, shape (n,), full scale is 1.0.
@@ -59,7 +63,9 @@ def blocks(path: Path, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
             except soundfile.LibsndfileError as error:
                 raise InputError(f"{path}: damaged ({_reason(error)}); copy or record it again") from error
             left -= len(block)
-            if len(block) == 0:
+            if len(block) == 0 and samples == _UNKNOWN_LENGTH:
+                left = 0
+            elif len(block) == 0:
                 raise InputError(f"{path}: truncated, {left} samples are missing; copy or record it again")
             _check_samples(path, block)
             mono = block.mean(axis=1, dtype=np.float32) if channels > 1 else block[:, 0]
@@ -67,8 +73,18 @@ def blocks(path: Path, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
 
 
 def read(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
-    """The whole file: float32, shape (n,), mono, resampled. Raises InputError as `blocks`."""
-    return np.concatenate([np.zeros(0, dtype=np.float32), *blocks(path, sample_rate_hz)])
+    """The whole file: float32, shape (n,), mono, resampled.
+
+    Raises:
+        InputError: as `blocks`, or the sound is longer than four hours.
+    """
+    kept, samples = [np.zeros(0, dtype=np.float32)], 0
+    for block in blocks(path, sample_rate_hz):
+        kept.append(block)
+        samples += len(block)
+        if samples > _LONGEST_WHOLE_S * sample_rate_hz:
+            raise InputError(f"{path}: longer than {_LONGEST_WHOLE_S // 3600} hours; cut it into pieces")
+    return np.concatenate(kept)
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]
@@ -117,7 +133,7 @@ def _quiet(path: Path) -> AbstractContextManager[None]:
 
 
 def _check_samples(path: Path, block: NDArray[np.float32]) -> None:
-    peak = float(np.abs(block).max())
+    peak = float(np.abs(block).max(initial=0))
     if not peak <= _LARGEST_SAMPLE:  # nor where it is no number
         what = f"of {peak:.3g}, full scale is 1" if math.isfinite(peak) else "that is not a finite number"
         raise InputError(f"{path}: has a sample {what}; record it again")

@@ -34,6 +34,30 @@ def test_any_format_rate_and_channel_count_sounds_the_same(suffix, rate, channel
     assert np.abs(sound[middle] - tone()[middle]).max() < (0.05 if suffix == ".ogg" else 2e-3)
 
 
+@pytest.mark.parametrize("rate", [RATE, 44100])
+def test_flac_without_its_length_as_encoders_write_it_into_a_pipe_is_read_to_its_end(rate, tmp_path):
+    path = tmp_path / "tone.flac"
+    soundfile.write(path, tone(rate), rate)
+    whole = audio_files.read(path, RATE)
+    content = bytearray(path.read_bytes())
+    # The last 36 of the 64 bits behind the frame sizes of STREAMINFO, which begins at byte 8.
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert np.array_equal(audio_files.read(path, RATE), whole)
+
+
+def test_a_small_file_that_unpacks_to_many_hours_is_not_kept_in_memory(tmp_path):
+    path = tmp_path / "silence.flac"
+    with soundfile.SoundFile(path, "w", 4000, 1) as file:
+        for _ in range(5):
+            file.write(np.zeros(3600 * 4000, np.int16))
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(InputError, match="longer than 4 hours; cut it into pieces"):
+        audio_files.read(path, 4000)
+    assert sum(map(len, audio_files.blocks(path, 4000))) == 5 * 3600 * 4000
+
+
 @pytest.mark.parametrize(("suffix", "subtype"), [(".opus", "OPUS"), (".mp3", "MPEG_LAYER_III")])
 def test_opus_and_mp3_are_read_too(suffix, subtype, tmp_path):
     path = tmp_path / f"tone{suffix}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trees
+from helpers import level_dbfs
 
 from kws_device.front_end import Normalisation
 from kws_training import recipes
@@ -21,7 +22,6 @@ from kws_training.data.corpus import (
 )
 from kws_training.data.layouts import Clip
 from kws_training.data.mined import Stretch
-from kws_training.data.windows import level_dbfs
 from kws_training.waveform.augmentation import blanked, faster, other_microphone, shifted
 from kws_training.waveform.examples import Examples
 

@@ -7,13 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-from helpers import one_line_refusal
+from helpers import level_dbfs, one_line_refusal
 
 from kws_device.errors import InputError
 from kws_training import recipes
 from kws_training.data import voices
 from kws_training.data.layouts import read_dataset
-from kws_training.data.windows import level_dbfs
 
 KEYWORDS = recipes.load("default").keywords
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers import level_dbfs
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kws_device.errors import InputError
-from kws_training.data.windows import audible, centred, level_dbfs, power, random_crop, whole_windows
+from kws_training.data.windows import audible, centred, power, random_crop, whole_windows
 from kws_training.evaluation.test_sets import Item, waveform_set
 
 LENGTH = 16000

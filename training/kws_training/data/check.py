@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from kws_device import audio_files
@@ -15,7 +16,7 @@ from kws_device.errors import InputError
 
 from .layouts import Clip, Dataset
 from .splits import SPLITS
-from .windows import SILENT_DBFS, level_dbfs
+from .windows import SILENT_DBFS, from_db
 
 _RATE_HZ = 16_000
 _SHORT_S = 1.0
@@ -36,14 +37,17 @@ class Problem:
 def _look(clip: Clip, name: str) -> tuple[str, list[Problem]]:
     """The digest of a clip's file, and its problems."""
     try:
-        samples = audio_files.read(clip.path, _RATE_HZ)
+        samples, energy = 0, 0.0
+        for block in audio_files.blocks(clip.path, _RATE_HZ):
+            samples += len(block)
+            energy += float(np.dot(block, block))
         digest = hashlib.sha256(clip.path.read_bytes()).hexdigest()
     except (InputError, OSError) as error:
         return "", [Problem("unreadable", name, str(error))]
     problems = []
-    if len(samples) < _SHORT_S * _RATE_HZ:
-        problems.append(Problem("short", name, f"{len(samples) / _RATE_HZ:.2f} s; it will be padded"))
-    if len(samples) == 0 or level_dbfs(samples) < SILENT_DBFS:
+    if samples < _SHORT_S * _RATE_HZ:
+        problems.append(Problem("short", name, f"{samples / _RATE_HZ:.2f} s; it will be padded"))
+    if energy < samples * from_db(SILENT_DBFS) or samples == 0:
         problems.append(Problem("silent", name, f"below {SILENT_DBFS:g} dBFS"))
     return digest, problems
 

@@ -21,12 +21,6 @@ def power(samples: NDArray[np.floating[Any]]) -> float:
     return float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
 
 
-def level_dbfs(samples: NDArray[np.floating[Any]]) -> float:
-    """Level of the mean square in dB re full scale; minus infinity for digital silence."""
-    with np.errstate(divide="ignore"):
-        return float(10 * np.log10(power(samples)))
-
-
 def from_db(db: float) -> float:
     """The power ratio of a level difference in dB."""
     return float(10 ** (db / 10))
