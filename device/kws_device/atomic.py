@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -12,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InputError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The errors of writing to a full disk, beyond a quota, and beyond the limit of a file's size."""
 
 _RANDOM = "[a-z0-9_]" * 8
 """The characters by which `tempfile` tells its files apart, as a pattern of `glob`."""

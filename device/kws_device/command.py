@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from .atomic import NO_ROOM
 from .errors import InputError, RequirementError
+from .quiet import keep_own_stderr
 from .untrusted_text import printable
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What a full disk, a quota and a limit on a file's size say."""
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -31,11 +29,16 @@ def run(main: Callable[[list[str] | None], int], argv: list[str] | None = None) 
     `error: ...`), 130 after Ctrl-C, 1 anything else (a traceback: that is a bug of ours).
     """
     _reopen_closed_streams()
+    keep_own_stderr()
+    code: int | str | None
     try:
-        code = main(argv)
+        try:
+            code = main(argv)
+        except SystemExit as leaving:  # after --help, or by a signal
+            code = leaving.code
         sys.stdout.flush()
     except (InputError, RequirementError) as error:
-        print("error: " + printable(" ".join(str(error).split())), file=sys.stderr)
+        _complain(str(error))
         code = 2 if isinstance(error, InputError) else 3
     except KeyboardInterrupt:
         code = 130
@@ -47,8 +50,7 @@ def run(main: Callable[[list[str] | None], int], argv: list[str] | None = None) 
         if (place := _unwritable(error)) is None:
             raise
         _drop_output()
-        reason = printable(f"{place}: cannot be written ({error.strerror})")
-        print(f"error: {reason}; make room, or write to another place", file=sys.stderr)
+        _complain(f"{place}: cannot be written ({error.strerror}); make room, or write to another place")
         code = 2
     sys.exit(code)
 
@@ -73,7 +75,12 @@ def _unwritable(error: OSError) -> str | None:
     except OSError:
         return "standard output"
     # Without a buffer (PYTHONUNBUFFERED) it is not, and nothing tells which of both it was.
-    return str(error.filename or "standard output or a file") if error.errno in _FULL else None
+    return str(error.filename or "standard output or a file") if error.errno in NO_ROOM else None
+
+
+def _complain(text: str) -> None:
+    """Tell in one line why the command ends."""
+    print("error: " + printable(" ".join(text.split())), file=sys.stderr)
 
 
 def _drop_output() -> None:

@@ -14,7 +14,6 @@ from .engine import ENGINES
 from .errors import InputError
 from .listening import Listening
 from .manifest import describe
-from .quiet import keep_own_stderr
 from .sinks import Clips, Commands, JsonLines, Service, Sink, for_people
 from .sources import AudioFile, AudioSource, Microphone, RawStream, portaudio
 from .spotter import Spotter
@@ -169,7 +168,6 @@ def main(argv: list[str] | None = None) -> int:
     signer = options.require_signature
     key = None if signer is None else signature.public_key(signer)
     _end_on_sigterm()
-    keep_own_stderr()
     display = JsonLines(sys.stdout) if options.json else for_people(sys.stdout, sys.stderr)
     sinks = _sinks(options, display.noted)
     listening = Listening(lambda: _load(options, thresholds, key), display, sinks)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from typing import Any
+
+from .atomic import NO_ROOM
 
 _STDERR = 2
 
@@ -36,10 +40,25 @@ def overheard() -> Iterator[list[str]]:
 def keep_own_stderr() -> None:
     """Give Python's sys.stderr a descriptor of its own.
 
-    Then a thread may keep libraries quiet while others tell people something.
+    Then a thread may keep libraries quiet while others tell people something. What a full disk has no room
+    for is dropped, so that a full log ends no command.
     """
     sys.stderr.flush()
-    sys.stderr = os.fdopen(_redirections.duplicate(), "w", 1, sys.stderr.encoding, sys.stderr.errors)
+    file = io.BufferedWriter(_Droppable(_redirections.duplicate(), "w"))
+    sys.stderr = io.TextIOWrapper(file, sys.stderr.encoding, sys.stderr.errors, line_buffering=True)
+
+
+class _Droppable(io.FileIO):
+    """A file that is written as far as there is room."""
+
+    def write(self, content: Any) -> int:
+        """See io.RawIOBase."""
+        try:
+            return super().write(content)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            return len(content)
 
 
 class _Redirections:

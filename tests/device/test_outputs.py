@@ -53,6 +53,36 @@ def test_standard_output_that_is_full_is_told_in_one_line(unbuffered, place, opt
     one_line_refusal(result, f" {place}: cannot be written (File too large); make room")
 
 
+def test_help_that_cannot_be_written_is_told_in_one_line(tmp_path):
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    result = shell(f"{NO_ROOM}exec {LISTEN} --help > {tmp_path}/out", env=environment)
+    one_line_refusal(result, " standard output: cannot be written (File too large); make room")
+
+
+def test_standard_error_that_is_full_ends_no_listening(demo, tmp_path):
+    log = tmp_path / "log"
+    result = shell(f"{NO_ROOM}exec {LISTEN} --json --exec false --file {demo / 'demo.flac'} 2> {log}")
+    assert result.returncode == 0
+    assert json.loads(result.stdout.splitlines()[-1])["type"] == "summary"
+    assert shell(f"{NO_ROOM}exec {LISTEN} --file {tmp_path / 'none.wav'} 2> {log}").returncode == 2
+
+
+@pytest.mark.parametrize("name", ["kws-data", "kws-train", "kws-export", "kws-bench"])
+def test_every_command_speaks_while_a_library_is_kept_quiet(name):
+    script = (
+        "import sys; from importlib.metadata import entry_points\n"
+        "from kws_device.quiet import quiet_libraries\n"
+        f"entry = entry_points(group='console_scripts')[{name!r}].load()\n"
+        "def main(argv):\n"
+        "    with quiet_libraries(): print('told', file=sys.stderr)\n"
+        "    return 0\n"
+        "entry.__globals__['main'] = main\n"
+        "entry()"
+    )
+    result = shell(f"exec {sys.executable} -c {shlex.quote(script)}")
+    assert (result.returncode, result.stderr) == (0, "told\n")
+
+
 def test_standard_error_that_is_closed_is_no_crash_and_goes_nowhere_else(demo):
     result = shell(f"exec {LISTEN} --json --exec false --file {demo / 'demo.flac'} 2>&-")
     assert result.returncode == 0

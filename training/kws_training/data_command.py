@@ -10,7 +10,6 @@ from typing import Any
 
 from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError
-from kws_device.quiet import keep_own_stderr
 from kws_device.strict import json_text
 from kws_device.untrusted_text import printable
 
@@ -222,5 +221,4 @@ def main(argv: list[str] | None = None) -> int:
 
 def entry() -> None:
     """The console script."""
-    keep_own_stderr()
     run(main)

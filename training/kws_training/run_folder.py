@@ -13,7 +13,7 @@ from kws_device import atomic
 from kws_device.errors import InputError
 
 LOCK = ".lock"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_UNWRITABLE = (*atomic.NO_ROOM, errno.EROFS)
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def run_folder(out: Path) -> Iterator[None]:
             atomic.clear_leftovers(out)
             yield
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in _UNWRITABLE:
                 raise
             raise InputError(
                 f"{out}: cannot be written ({error.strerror}); make room, then go on with --resume"

@@ -9,7 +9,6 @@ from pathlib import Path
 from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
-from kws_device.quiet import keep_own_stderr
 from kws_device.strict import json_text
 
 from . import recipes
@@ -240,5 +239,4 @@ def _speed(arguments: list[str]) -> int:
 
 def entry() -> None:
     """The console script."""
-    keep_own_stderr()
     run(main)
