@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kws_device import atomic, containers, model_file
 from kws_device.manifest import sealed, to_json
+from kws_device.strict import json_text
 
 _GOOD = "good"
 
@@ -28,7 +29,7 @@ class Swaps:
         graph = to_json(sealed(network, file.manifest)).encode()
         fields = json.loads(to_json(file.manifest))
         fields["front_end"]["sample_rate_hz"] = 10**400
-        manifest = json.dumps(fields).encode()
+        manifest = json_text(fields).encode()
         self._contents = {
             _GOOD: content,
             "cut short": content[: len(content) // 2],
