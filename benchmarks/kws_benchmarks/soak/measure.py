@@ -22,8 +22,10 @@ from .ledger import Expected, Ledger
 from .sound import Loss, Rounds, compose_round, draw_losses
 from .swaps import Swaps
 
-_SETTLED_S = 600.0
-"""Memory counts from here on; of shorter sound, from its third on."""
+_SETTLED_S = 3600.0
+"""Memory counts from here on; of shorter sound, from its third on. By then a model was taken twice and
+every bad file read once: the first of each grow the heap, later ones reuse it.
+"""
 _POINTS = 100
 """Of the memory's curve in the report."""
 _RELOAD_EVERY = 10
@@ -41,8 +43,9 @@ def soak(
 
     The sound is one minute of words over noise, again and again, from a source that loses some of it and
     delivers blocks of odd sizes. Every ten minutes the model's file is swapped and read again: for the
-    same model, for a cut file, one with an impossible manifest and one whose network crashes an engine,
-    in turn. Two minutes of the sound without faults, in even blocks, tell which events are expected.
+    same model, for a cut file, one with an impossible manifest and one whose network has offsets that
+    lead outside the file, in turn. Two minutes of the sound without faults, in even blocks, tell which
+    events are expected.
 
     Args:
         model: file or shipped name; None: the shipped default.
@@ -53,8 +56,8 @@ def soak(
     Returns:
         what `kws-bench soak --json` prints. `reloads`: models taken; `reloads_refused`: files refused;
         `reloads_wrong`: a model refused or a bad file taken. `memory_growth_mb`: the largest resident
-        memory after the first ten minutes of sound (for less than half an hour: after its third) above
-        that at their end.
+        memory after the first hour of sound (for less than three hours: after its third) above that at
+        its end.
 
     Raises:
         InputError: a model that cannot be used.

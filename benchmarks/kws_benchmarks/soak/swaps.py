@@ -24,7 +24,7 @@ class Swaps:
         self.path = path
         file = model_file.read(model)
         content = model_file.load(model)
-        # Offsets of 4 GB, which an engine would follow, under a hash that is right.
+        # Offsets of 4 GB, under a hash that is right.
         network = file.model[:8] + b"\xff" * (len(file.model) - 8)
         graph = to_json(sealed(network, file.manifest)).encode()
         fields = json.loads(to_json(file.manifest))
@@ -34,7 +34,7 @@ class Swaps:
             _GOOD: content,
             "cut short": content[: len(content) // 2],
             "impossible manifest": containers.join(file.model, manifest, file.verifier),
-            "network that crashes an engine": containers.join(network, graph, file.verifier),
+            "network with offsets outside the file": containers.join(network, graph, file.verifier),
         }
         atomic.write_bytes(path, content)
 
