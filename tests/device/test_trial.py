@@ -35,8 +35,8 @@ FAULTS = {
     "abort": ("os.abort()", "signal 6"),
     "segmentation fault": ("ctypes.string_at(0)", "signal 11"),
     "allocation of 3 GB": ("bytearray(3 << 30)", "MemoryError"),
-    "endless sleep": ("time.sleep(600)", "longer than 6 s"),
-    "endless loop": ("[0 for _ in iter(int, 1)]", "longer than 6 s"),
+    "endless sleep": ("time.sleep(600)", "longer than 20 s"),
+    "endless loop": ("[0 for _ in iter(int, 1)]", "takes longer than"),
     "unknown exception": ("raise OverflowError('int too large to convert to float')", "int too large"),
     "end of the process": ("os._exit(0)", "exit code 0"),
     "claim to have passed": ("print('passed', flush=True); os._exit(0)", "exit code 0"),
@@ -142,7 +142,7 @@ def listening(demo, shipped, tmp_path, engine):
         process.communicate()
 
 
-@pytest.mark.parametrize("kind", ["abort", "endless sleep"])
+@pytest.mark.parametrize("kind", ["abort", "endless loop"])
 def test_a_harmful_model_that_is_swapped_in_is_told_once_and_the_old_one_listens_on(kind, listening, shipped):
     fault, words = FAULTS[kind]
     process, model = listening(fault)
