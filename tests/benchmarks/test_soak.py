@@ -106,7 +106,7 @@ def test_a_leak_is_found():
     kept = []
 
     def change(decision):
-        kept.append(np.ones(2000))
+        kept.append(np.ones(4000))
         return [decision]
 
     assert soak(None, HOURS, 1, faulty(change))["memory_growth_mb"] > 20

@@ -58,7 +58,8 @@ def unsmoothed(tmp_path_factory, shipped):
         if path.suffix in (".tflite", ".onnx"):
             file = model_file.read(path)
             heads = tuple(replace(head, smoothing_s=0.0) for head in file.manifest.heads)
-            model_file.write(folder / path.name, file.model, replace(file.manifest, heads=heads))
+            manifest = replace(file.manifest, heads=heads)
+            model_file.write(folder / path.name, file.model, manifest, file.verifier)
     return folder
 
 

@@ -36,7 +36,7 @@ FAULTS = {
     "segmentation fault": ("ctypes.string_at(0)", "signal 11"),
     "allocation of 3 GB": ("bytearray(3 << 30)", "MemoryError"),
     "endless sleep": ("time.sleep(600)", "longer than 20 s"),
-    "endless loop": ("[0 for _ in iter(int, 1)]", "takes longer than"),
+    "endless loop": ("any(iter(int, 1))", "takes longer than"),
     "unknown exception": ("raise OverflowError('int too large to convert to float')", "int too large"),
     "end of the process": ("os._exit(0)", "exit code 0"),
     "claim to have passed": ("print('passed', flush=True); os._exit(0)", "exit code 0"),

@@ -84,7 +84,7 @@ def figures(**changes):
     """Of an export that keeps all limits, but for the changes."""
     found = {
         "sound_windows": 1000, "difference": 1e-7, "same": 0.99, "formats": 0.999,
-        "lost": {"windows": 3, "points": 0.3}, **changes,
+        "lost": {"windows": 3, "points": 0.3, "ci95": [-0.3, 0.9]}, **changes,
     }  # fmt: skip
 
     def way(same, difference):
@@ -110,7 +110,10 @@ def figures(**changes):
         ({"difference": 0.002}, "kws-float.tflite, keyword head, from numbers: a score is off by 0.002"),
         ({"same": 0.85}, "kws.tflite, keyword head, from numbers: decides like the model in 85.00%"),
         ({"formats": 0.98}, "decide alike in 98.00%"),
-        ({"lost": {"windows": 6, "points": 0.6}}, "loses 0.6 points; the limit keyword_loss_points is 0.5"),
+        (
+            {"lost": {"windows": 6, "points": 0.6, "ci95": [0.2, 1.0]}},
+            "loses 0.6 points (95 % interval 0.2 to 1); the limit keyword_loss_points is 0.5",
+        ),
     ],
 )
 def test_every_limit_is_enforced_by_name(changes, words):
@@ -120,7 +123,7 @@ def test_every_limit_is_enforced_by_name(changes, words):
     assert words in str(refusal.value)
 
 
-def test_within_the_limits_nothing_is_said_and_one_window_may_be_lost():
+def test_within_the_limits_nothing_is_said_and_what_chance_loses_may_be_lost():
     limits.check(figures(), "test", LIMITS)
-    limits.check(figures(lost={"windows": 1, "points": 12.5}), "test", LIMITS)
+    limits.check(figures(lost={"windows": 1, "points": 12.5, "ci95": [-30.0, 52.7]}), "test", LIMITS)
     limits.check(figures(same=0.85), "test", limits.in_force(LIMITS, limits.by_hand(["int8_agreement=0.8"])))
