@@ -157,6 +157,8 @@ def test_a_harmful_model_that_is_swapped_in_is_told_once_and_the_old_one_listens
     # It went on listening in the meantime: what it heard is there at once.
     while events[-1]["end_s"] < time.monotonic() - before_s:
         events.append(json.loads(process.stdout.readline()))
+    # One more, since SIGTERM in the middle of printing the line would have it printed again.
+    events.append(json.loads(process.stdout.readline()))
     process.send_signal(signal.SIGTERM)
     rest, complaint = process.communicate(timeout=10)
     assert (process.returncode, complaint) == (0, "")
