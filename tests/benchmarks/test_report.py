@@ -234,7 +234,7 @@ def untrained_run(folder, speech):
     """The folder of a run of kws-train, whose network has its first weights."""
     small = {"model.stem": 4, "model.planes": [4], "model.channels": 8, "model.blocks": 1}
     recipe = recipes.load("default", {**small, "keywords": ["yes", "no"]})
-    labels = {"keyword": keyword_labels(recipe), "scene": ("hum", "rain")}
+    labels = {"keyword": keyword_labels(recipe.keywords), "scene": ("hum", "rain")}
     bands = recipe.front_end.mels
     plain = Normalisation((-40.0,) * bands, (15.0,) * bands)
     folders = Folders(speech)

@@ -52,7 +52,7 @@ def test_shares_are_those_of_the_windows_that_train_the_keyword_head(tmp_path):
     folders = Folders(trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e"))
     examples = Examples(load_corpus(folders, recipe.keywords, 16000, "train"), recipe)
     _, shares = statistics(examples, recipe)
-    labels = keyword_labels(recipe)
+    labels = keyword_labels(recipe.keywords)
     assert shares.sum() == pytest.approx(1)
     assert shares[labels.index("_silence_")] == pytest.approx(recipe.epoch.silence_share, abs=0.03)
     # Other words, and what was cut off the two keywords.

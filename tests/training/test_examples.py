@@ -26,7 +26,7 @@ from kws_training.waveform.augmentation import blanked, faster, other_microphone
 from kws_training.waveform.examples import Examples
 
 RECIPE = recipes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 0})
-LABELS = keyword_labels(RECIPE)
+LABELS = keyword_labels(RECIPE.keywords)
 PLAIN = dict.fromkeys(
     ("speed", "room_share", "shift_ms", "fragment_share", "neighbour_share", "gain_db", "clipped_share"), 0.0
 )

@@ -69,7 +69,7 @@ def _first_manifest(
             false_accepts_per_hour=None,
         ),
         verifier=None,
-        sources=tuple(Source(name, licence) for name, licence in provenance(folders, recipe)),
+        sources=tuple(Source(name, licence) for name, licence in provenance(folders, recipe.provenance)),
         recipe=plain(recipe),
         metrics={},
         versions=runs.versions(),

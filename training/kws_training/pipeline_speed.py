@@ -95,7 +95,7 @@ def _noise(count: int, samples: int, rng: np.random.Generator) -> list[np.ndarra
 
 def _waveform(recipe: Recipe, rng: np.random.Generator) -> tuple[keras.utils.PyDataset, keras.Model]:
     rate, length = recipe.front_end.sample_rate_hz, recipe.front_end.clip_samples
-    words = keyword_labels(recipe)[:-1]
+    words = keyword_labels(recipe.keywords)[:-1]
 
     def recordings(labels: list[str], samples: int) -> list[Recording]:
         sounds = _noise(len(labels), samples, rng)

@@ -18,8 +18,7 @@ from kws_device.errors import InputError
 from kws_device.manifest import SILENCE, UNKNOWN
 from kws_device.untrusted_text import printable
 
-from ..recipes import AnyRecipe
-from ..waveform.recipe import Recipe
+from ..recipe_parts import Provenance
 from .layouts import PUBLISHED, Clip, Dataset, audio_below, read_dataset
 from .mined import Stretch, read_mined, read_summary
 from .splits import background_rule, background_splits
@@ -84,9 +83,9 @@ def decode(paths: Sequence[Path], sample_rate_hz: int, what: str) -> list[NDArra
         return list(tqdm(results, total=len(paths), desc=what, unit="file", leave=False))
 
 
-def keyword_labels(recipe: Recipe) -> tuple[str, ...]:
+def keyword_labels(keywords: Sequence[str]) -> tuple[str, ...]:
     """Labels of the keyword head, in order."""
-    return (*recipe.keywords, UNKNOWN, SILENCE)
+    return (*keywords, UNKNOWN, SILENCE)
 
 
 def head_label(word: str, keywords: Sequence[str]) -> str:
@@ -243,14 +242,14 @@ def split_rules(folders: Folders) -> dict[str, str]:
     return rules
 
 
-def provenance(folders: Folders, recipe: AnyRecipe) -> list[tuple[str, str]]:
-    """Name and licence of each folder: the recipe's word, else what its layout is known for."""
+def provenance(folders: Folders, told: Provenance) -> list[tuple[str, str]]:
+    """Name and licence of each folder: what the recipe tells, else what its layout is known for."""
     found = []
     for kind in ("speech", "scenes", "negatives", "noise", "voices"):
         folder: Path | None = getattr(folders, kind)
         if folder is None:
             continue
-        stated: str = getattr(recipe.provenance, kind)
+        stated: str = getattr(told, kind)
         if not stated and kind in ("speech", "scenes"):
             stated = PUBLISHED.get(read_dataset(folder).layout, "")
         name, _, licence = (stated or f"folder {printable(folder.name)}; licence not stated").partition("; ")

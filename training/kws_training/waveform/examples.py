@@ -58,7 +58,7 @@ class Examples:
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
         self._recipe = recipe
         self._length = recipe.front_end.clip_samples
-        self._labels = keyword_labels(recipe)
+        self._labels = keyword_labels(recipe.keywords)
         recorded = [item for item in corpus.speech if item.clip.label not in recipe.left_out]
         said = [item for item in corpus.voices if item.clip.label not in recipe.left_out]
         speech = [*recorded, *said]

@@ -90,7 +90,7 @@ def _train(
     front_end = recipe.front_end
     corpus = load_corpus(folders, recipe.keywords, front_end.sample_rate_hz, "train")
     examples = Examples(corpus, recipe)
-    heads = {KEYWORD_HEAD: keyword_labels(recipe)}
+    heads = {KEYWORD_HEAD: keyword_labels(recipe.keywords)}
     if folders.scenes is not None:
         heads[SCENE_HEAD] = tuple(examples.scene_labels)
     sizes = {name: len(labels) for name, labels in heads.items()}
@@ -246,7 +246,7 @@ def statistics(examples: Examples, recipe: Recipe) -> tuple[Normalisation, NDArr
     """
     rng = np.random.default_rng([recipe.seed, _STATISTICS_STREAM])
     plan = examples.plan(rng)[:_STATISTICS_WINDOWS]
-    heard, counts = [], np.ones(len(keyword_labels(recipe)))
+    heard, counts = [], np.ones(len(keyword_labels(recipe.keywords)))
     for i in range(0, len(plan), 256):
         sounds, targets = examples.draw(plan[i : i + 256], rng)
         heard.append(examples.mels(sounds))
