@@ -22,7 +22,7 @@ from ..data.windows import (
     random_crop,
     whole_windows,
 )
-from ..study.mixing import draw_weights
+from ..signal.mixing import draw_weights
 
 SNRS_DB = (20.0, 10.0, 5.0, 0.0, -5.0)
 

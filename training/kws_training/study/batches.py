@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
+from ..signal.mixing import draw_weights, fit_batch, fit_frames, mix
 from .augmentation import augmented
 from .examples import Batch, Examples
-from .mixing import draw_weights, fit_batch, fit_frames, mix
 from .recipe import StudyRecipe
 from .stages import Stage
 

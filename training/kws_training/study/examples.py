@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from kws_device.front_end import Normalisation
 
+from ..signal.mixing import fit_frames
 from .features import Features
-from .mixing import fit_frames
 
 Batch = NDArray[np.float32]
 

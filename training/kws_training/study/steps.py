@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..signal.mixing import draw_weights, fit_frames, mix
 from .augmentation import augmented
 from .examples import Examples
-from .mixing import draw_weights, fit_frames, mix
 from .recipe import SpectrogramAugmentation, StudyRecipe
 from .stages import Stage
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kws_training.study.mixing import draw_weights, fit_batch, fit_frames, mirrored, mix
+from kws_training.signal.mixing import draw_weights, fit_batch, fit_frames, mirrored, mix
 
 SHARES = st.floats(0, 1, allow_nan=False)
 
