@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kws_device.front_end import Normalisation
 from kws_device.manifest import VERIFIER_OUTPUT
 
-from ..waveform.augmentation import blanked, other_microphone
+from ..waveform.augmentation import masked, through_microphones
 from .examples import Examples, Kind
 from .recipe import VerifierRecipe
 
@@ -75,19 +75,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def _changed(self, mels: NDArray[np.float16], rng: np.random.Generator) -> NDArray[np.float32]:
         change = self._recipe.augmentation
         heard = mels.astype(np.float32)
-        for frames in heard:
-            frames += other_microphone(frames.shape[1], rng, change.colour_db, change.narrow_share)
-        np.maximum(heard, self._recipe.front_end.floor_db, out=heard)
+        through_microphones(heard, rng, change, self._recipe.front_end.floor_db)
         heard = self._normalisation.apply(heard)
-        for frames in heard:
-            blanked(
-                frames,
-                rng,
-                change.time_masks,
-                change.time_mask_frames,
-                change.mel_masks,
-                change.mel_mask_bands,
-            )
+        masked(heard, rng, change)
         return heard
 
     def _weights(self, plan: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import soxr
 from numpy.typing import NDArray
@@ -13,6 +15,34 @@ _LOWEST_HIGH_CUT = 0.45
 """Of the mel bands; beyond it there is nothing."""
 _SLOPE_DB = (2.0, 8.0)
 """By which each band beyond a cut is weaker than the one before."""
+
+
+class SpectrumChange(Protocol):
+    """What the table of a recipe says of microphones and masks."""
+
+    @property
+    def colour_db(self) -> float:
+        """See `other_microphone`."""
+
+    @property
+    def narrow_share(self) -> float:
+        """See `other_microphone`."""
+
+    @property
+    def time_masks(self) -> int:
+        """See `blanked`, as for all that follow."""
+
+    @property
+    def time_mask_frames(self) -> int:
+        """The longest."""
+
+    @property
+    def mel_masks(self) -> int:
+        """How many."""
+
+    @property
+    def mel_mask_bands(self) -> int:
+        """The widest."""
 
 
 def faster(clip: NDArray[np.float32], by: float) -> NDArray[np.float32]:
@@ -57,6 +87,36 @@ def blanked(
             start = int(rng.integers(frames.shape[axis] - width + 1))
             stretch = slice(start, start + int(width))
             frames[(stretch, slice(None)) if axis == 0 else (slice(None), stretch)] = 0
+
+
+def masked(mels: NDArray[np.float32], rng: np.random.Generator, change: SpectrumChange) -> None:
+    """Blank random stretches and bands (`blanked`) of each of several spectrograms, in place.
+
+    Args:
+        mels: shape (n, frames, mels), normalised.
+        rng: decides how wide and where.
+        change: the table of a recipe that says how many and how wide.
+    """
+    for frames in mels:
+        blanked(
+            frames, rng, change.time_masks, change.time_mask_frames, change.mel_masks, change.mel_mask_bands
+        )
+
+
+def through_microphones(
+    mels: NDArray[np.float32], rng: np.random.Generator, change: SpectrumChange, floor_db: float
+) -> None:
+    """Let each of several spectrograms be heard by a random microphone of its own, in place.
+
+    Args:
+        mels: in dB, shape (n, frames, mels).
+        rng: draws the microphones.
+        change: the table of a recipe that says how different they are.
+        floor_db: of the front end; nothing falls below it.
+    """
+    for frames in mels:
+        frames += other_microphone(frames.shape[1], rng, change.colour_db, change.narrow_share)
+    np.maximum(mels, floor_db, out=mels)
 
 
 def other_microphone(

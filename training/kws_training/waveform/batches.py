@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from .augmentation import blanked, other_microphone
+from .augmentation import masked, through_microphones
 from .examples import Examples
 from .recipe import Recipe
 from .teacher import Teacher
@@ -103,11 +103,8 @@ class Drawn:
 
     def _draw(self, plan: NDArray[np.int64], rng: np.random.Generator) -> Batch:
         sounds, targets = self._examples.draw(plan, rng)
-        change = self._recipe.augmentation
         heard = self._examples.mels(sounds)
-        for frames in heard:
-            frames += other_microphone(frames.shape[1], rng, change.colour_db, change.narrow_share)
-            np.maximum(frames, self._recipe.front_end.floor_db, out=frames)
+        through_microphones(heard, rng, self._recipe.augmentation, self._recipe.front_end.floor_db)
         right = {KEYWORD_HEAD: targets.keyword, SCENE_HEAD: targets.scene}
         wanted = {head: _one_hot(right[head], count) for head, count in self._labels.items()}
         if self._teacher is not None:
@@ -140,16 +137,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         heard, wanted, weights = self._drawn.batch(part, self._epoch, index)
         mels = self._normalisation.apply(heard.astype(np.float32))
         rng = np.random.default_rng([self._recipe.seed, _MASKS_STREAM, self._epoch, index])
-        change = self._recipe.augmentation
-        for frames in mels:
-            blanked(
-                frames,
-                rng,
-                change.time_masks,
-                change.time_mask_frames,
-                change.mel_masks,
-                change.mel_mask_bands,
-            )
+        masked(mels, rng, self._recipe.augmentation)
         return mels, wanted, weights
 
 
