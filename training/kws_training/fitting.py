@@ -22,6 +22,25 @@ def without_optimizer(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, model.output)
 
 
+def warmed_up(
+    peak: float, warmup_share: float, steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate of a fit: up to its peak in a straight line, then down to zero along a cosine.
+
+    Args:
+        peak: the highest learning rate.
+        warmup_share: share of the steps on the way up.
+        steps: of all epochs together.
+    """
+    warmup = round(warmup_share * steps)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(1, steps - warmup),
+        warmup_target=peak,
+        warmup_steps=warmup,
+    )
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a model is fitted to."""

@@ -171,14 +171,10 @@ def _begin(out: Path, recipe: VerifierRecipe, start: Path | None) -> None:
 def _compile(network: keras.Model, recipe: VerifierRecipe, steps: int) -> None:
     import keras
 
+    from ..fitting import warmed_up
+
     plan = recipe.optimisation
-    warmup = round(plan.warmup_share * plan.epochs * steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=max(1, plan.epochs * steps - warmup),
-        warmup_target=plan.learning_rate,
-        warmup_steps=warmup,
-    )
+    rate = warmed_up(plan.learning_rate, plan.warmup_share, plan.epochs * steps)
     network.compile(
         keras.optimizers.AdamW(rate, weight_decay=plan.weight_decay, global_clipnorm=_CLIP_NORM),
         loss={VERIFIER_OUTPUT: keras.losses.CategoricalCrossentropy()},

@@ -211,18 +211,13 @@ def compiled(network: keras.Model, recipe: Recipe, steps: int, shares: NDArray[n
     """
     import keras
 
+    from ..fitting import warmed_up
     from .balance import BalancedCrossentropy
     from .rounding import with_rounding
 
     model = with_rounding(network) if recipe.quantisation.aware else network
     plan = recipe.optimisation
-    warmup = round(plan.warmup_share * plan.epochs * steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=plan.epochs * steps - warmup,
-        warmup_target=plan.learning_rate,
-        warmup_steps=warmup,
-    )
+    rate = warmed_up(plan.learning_rate, plan.warmup_share, plan.epochs * steps)
     losses = {
         KEYWORD_HEAD: BalancedCrossentropy((shares**plan.balance).tolist(), plan.label_smoothing),
         SCENE_HEAD: keras.losses.CategoricalCrossentropy(),
