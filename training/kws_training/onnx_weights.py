@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kws_device import containers, model_file
 from kws_device.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
 
 Weights = list[NDArray[np.float32]]
 """Kernel and bias of a layer."""
@@ -25,6 +28,27 @@ class OnnxWeights:
     """In the graph's order."""
     heads: list[Weights]
     """The dense layers, in the graph's order."""
+
+
+def take_convolution(layer: keras.Layer, convolutions: list[Weights], start: Path) -> None:
+    """Give a layer the first convolution of its shapes, which is taken out of the list.
+
+    Args:
+        layer: built, with a kernel.
+        convolutions: of another network, in its order.
+        start: where they are from, named in errors.
+
+    Raises:
+        InputError: none has these shapes.
+    """
+    shapes = [weights.shape for weights in layer.get_weights()]
+    for i, of in enumerate(convolutions):
+        if [weights.shape for weights in of] == shapes:
+            layer.set_weights(convolutions.pop(i))
+            return
+    raise InputError(
+        f"{start}: has no convolution like {layer.name}; name a model or a run of the same widths"
+    )
 
 
 def read_weights(name: str | Path) -> OnnxWeights:

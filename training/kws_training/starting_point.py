@@ -14,7 +14,7 @@ from kws_device.manifest import Manifest
 
 from . import runs
 from .folding import folded, unfolded
-from .onnx_weights import read_weights
+from .onnx_weights import read_weights, take_convolution
 
 if TYPE_CHECKING:
     import keras
@@ -112,13 +112,8 @@ def take_file_weights(
     for layer in single.layers:
         if not hasattr(layer, "kernel"):
             continue
-        shapes = [weights.shape for weights in layer.get_weights()]
-        if layer.name in model.output:
-            if layer.name in heads and layer.name not in fresh:
-                layer.set_weights(heads[layer.name])
-            continue
-        fitting = (i for i, of in enumerate(convolutions) if [weights.shape for weights in of] == shapes)
-        if (taken := next(fitting, None)) is None:
-            raise InputError(f"{file}: has no convolution like {layer.name}; name a model of the same widths")
-        layer.set_weights(convolutions.pop(taken))
+        if layer.name not in model.output:
+            take_convolution(layer, convolutions, file)
+        elif layer.name in heads and layer.name not in fresh:
+            layer.set_weights(heads[layer.name])
     unfolded(single, model, windows)

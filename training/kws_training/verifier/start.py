@@ -10,7 +10,7 @@ from kws_device.manifest import KEYWORD_HEAD, VERIFIER_OUTPUT
 
 from .. import runs
 from ..folding import folded
-from ..onnx_weights import Weights, read_weights
+from ..onnx_weights import Weights, read_weights, take_convolution
 from . import settings
 
 if TYPE_CHECKING:
@@ -37,15 +37,8 @@ def take_start(network: keras.Model, start: Path) -> None:
         return
     convolutions = _of_run(start) if start.is_dir() else read_weights(start).convolutions
     for layer in network.layers:
-        if not hasattr(layer, "kernel") or layer.name in ("places", VERIFIER_OUTPUT):
-            continue
-        shapes = [weights.shape for weights in layer.get_weights()]
-        fitting = next(
-            (i for i, of in enumerate(convolutions) if [weights.shape for weights in of] == shapes), None
-        )
-        if fitting is None:
-            raise InputError(f"{start}: has no convolution like {layer.name}; name a run of the same widths")
-        layer.set_weights(convolutions.pop(fitting))
+        if hasattr(layer, "kernel") and layer.name not in ("places", VERIFIER_OUTPUT):
+            take_convolution(layer, convolutions, start)
 
 
 def _of_run(run: Path) -> list[Weights]:
