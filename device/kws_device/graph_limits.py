@@ -28,6 +28,10 @@ _MOST_MULTIPLY_ADDS = 2_000_000_000
 """For one window. Ours take up to 26 million."""
 
 
+_MOST_CONSTANT_BYTES = 128
+"""Of axes or a shape."""
+
+
 class Output(NamedTuple):
     """What an operator computes."""
 
@@ -74,6 +78,12 @@ def values_of(shape: Shape) -> int:
     if len(shape) > _MOST_DIMENSIONS or not all(1 <= size <= _MOST_VALUES for size in shape):
         raise ValueError(f"a tensor has the shape {shape[: _MOST_DIMENSIONS + 1]}")
     return math.prod(shape)
+
+
+def check_constant(whole_numbers: bool, size: int) -> None:
+    """Raises ValueError where a tensor of `size` bytes cannot be axes or a shape that are constant."""
+    if not whole_numbers or not 0 < size <= _MOST_CONSTANT_BYTES:
+        raise ValueError("axes or a shape are not constant")
 
 
 def _check_positive(*sizes: int) -> None:

@@ -15,6 +15,7 @@ from .graph_limits import (
     Shape,
     axes_of,
     broadcast,
+    check_constant,
     concatenated,
     positions,
     reduced,
@@ -25,8 +26,6 @@ from .graph_limits import (
 )
 
 INT64 = 7
-_MOST_CONSTANT_BYTES = 128
-"""Of axes or a shape."""
 
 
 class Tensor(NamedTuple):
@@ -40,8 +39,7 @@ class Tensor(NamedTuple):
 
     def constants(self) -> tuple[int, ...]:
         """Whole numbers that are known before the graph runs: axes, or a shape."""
-        if self.kind != INT64 or not 0 < len(self.data) <= _MOST_CONSTANT_BYTES:
-            raise ValueError("axes or a shape are not constant")
+        check_constant(self.kind == INT64, len(self.data))
         return struct.unpack(f"<{len(self.data) // 8}q", self.data)
 
 

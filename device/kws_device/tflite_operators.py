@@ -15,6 +15,7 @@ from .graph_limits import (
     Output,
     Shape,
     broadcast,
+    check_constant,
     concatenated,
     positions,
     reduced,
@@ -28,8 +29,6 @@ from .graph_limits import (
 FLOAT32, INT32, UINT8, INT64, INT8 = 0, 2, 3, 4, 9
 LAYOUTS: dict[int, Scalar] = {FLOAT32: FLOAT, INT32: INT, UINT8: UBYTE, INT64: LONG, INT8: BYTE}
 """By the number of a type: how a value of it is stored."""
-_MOST_CONSTANT_BYTES = 128
-"""Of axes or a shape."""
 _SAME, _VALID = 0, 1
 """Paddings."""
 
@@ -47,8 +46,7 @@ class Tensor(NamedTuple):
 
     def constants(self) -> tuple[int, ...]:
         """Whole numbers that are known before the graph runs: axes, or a shape."""
-        if self.kind not in (INT32, INT64) or not 0 < len(self.data) <= _MOST_CONSTANT_BYTES:
-            raise ValueError("axes or a shape are not constant")
+        check_constant(self.kind in (INT32, INT64), len(self.data))
         layout = LAYOUTS[self.kind]
         return struct.unpack(f"<{len(self.data) // layout.size}{layout.format[-1]}", self.data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 import numpy as np
 import pytest
@@ -136,15 +137,19 @@ TFLITE_CASES = {
 }
 
 
+def refused(content, check, words, path, manifest):
+    """A network is refused by its check, and in a file by whoever loads that."""
+    with pytest.raises(ValueError, match=words):
+        check(content)
+    model_file.write(path, content, manifest)
+    said = re.escape(f"{path.name}: the model is damaged, or no keyword model")
+    with pytest.raises(InputError, match=said):
+        load_engine(model_file.read(path))
+
+
 @pytest.mark.parametrize(("change", "words"), TFLITE_CASES.values(), ids=TFLITE_CASES)
 def test_a_tflite_graph_that_no_keyword_model_needs_is_refused(change, words, tmp_path):
-    content = tflite(change)
-    with pytest.raises(ValueError, match=words):
-        tflite_graph.check(content)
-    path = tmp_path / "strange.tflite"
-    model_file.write(path, content, TINY.manifest)
-    with pytest.raises(InputError, match=r"strange\.tflite: the model is damaged, or no keyword model"):
-        load_engine(model_file.read(path))
+    refused(tflite(change), tflite_graph.check, words, tmp_path / "strange.tflite", TINY.manifest)
 
 
 def test_the_model_as_it_was_packed_is_taken():
@@ -237,13 +242,7 @@ ONNX_CASES = {
 
 @pytest.mark.parametrize(("change", "words"), ONNX_CASES.values(), ids=ONNX_CASES)
 def test_an_onnx_graph_that_no_keyword_model_needs_is_refused(change, words, tmp_path):
-    content = onnx_model(change)
-    with pytest.raises(ValueError, match=words):
-        onnx_graph.check(content)
-    path = tmp_path / "strange.onnx"
-    model_file.write(path, content, TINY_ONNX.manifest)
-    with pytest.raises(InputError, match=r"strange\.onnx: the model is damaged, or no keyword model"):
-        load_engine(model_file.read(path))
+    refused(onnx_model(change), onnx_graph.check, words, tmp_path / "strange.onnx", TINY_ONNX.manifest)
 
 
 def test_two_graphs_that_readers_would_merge_are_refused():
