@@ -52,8 +52,8 @@ def add_verifier(run: Path, models: Sequence[Path], out: Path) -> dict[str, Any]
         the content of REPORT: sizes, hashes, and the agreement with the trained model.
 
     Raises:
-        InputError: no run of a verifier, no model files, a verifier that was trained on another first
-            network, or that cannot be converted; nothing is written then.
+        InputError: no run of a verifier, no model files, a verifier that does not fit them, or that cannot
+            be converted; nothing is written then.
         RequirementError: a file says something else than the trained model; nothing is written then.
     """
     settings = verifier_settings.read(run)
