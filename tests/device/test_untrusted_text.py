@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -65,13 +66,15 @@ def test_numbers_that_are_not_finite_are_not_written_as_json(number):
         json_text({"score": number})
 
 
-def test_an_error_is_one_line_whatever_it_names(capsys):
+def test_an_error_is_one_line_whatever_it_names(capfd, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", sys.stderr)  # a command replaces it by its own
+
     def main(argv):
         raise InputError(f"{HOSTILE}: cannot be read")
 
     with pytest.raises(SystemExit):
         run(main)
-    told = capsys.readouterr().err
+    told = capfd.readouterr().err
     assert told.startswith("error: ")
     assert told.rstrip("\n").isprintable()
 
