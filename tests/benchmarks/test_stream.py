@@ -30,8 +30,8 @@ from kws_device.events import Event
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 from kws_training.data.masks import Said
+from kws_training.data.segments import power
 from kws_training.data.splits import SPLITS
-from kws_training.data.windows import power
 
 RATE = 16000
 

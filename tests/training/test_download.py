@@ -30,9 +30,9 @@ from hypothesis import strategies as st
 from kws_device.errors import InputError
 from kws_training import data_command
 from kws_training.data import download
+from kws_training.data.datasets import DATASETS, Published
 from kws_training.data.download import download as fetch
 from kws_training.data.layouts import PUBLISHED, read_dataset
-from kws_training.data.published import DATASETS, Published
 
 REAL = dict(DATASETS)
 NAME = "speech-commands-v0.01"

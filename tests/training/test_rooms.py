@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kws_training.data.rooms import in_room, room_response
+from kws_training.signal.reverb import in_room, room_response
 
 
 @settings(max_examples=30, deadline=None)

@@ -11,7 +11,7 @@ from helpers import level_dbfs, one_line_refusal
 
 from kws_device.errors import InputError
 from kws_training import recipes
-from kws_training.data import voices
+from kws_training.data import tts
 from kws_training.data.layouts import read_dataset
 
 KEYWORDS = recipes.load("default").keywords
@@ -31,7 +31,7 @@ def contents(folder):
 
 def test_a_seed_names_the_same_recordings_always(programs, tmp_path):
     for name, seed in (("one", 1), ("again", 1), ("other", 2)):
-        voices.make(tmp_path / name, ["yes", "no"], 6, ["yes", "town"], 3, seed)
+        tts.make(tmp_path / name, ["yes", "no"], 6, ["yes", "town"], 3, seed)
     one, again, other = (contents(tmp_path / name) for name in ("one", "again", "other"))
     assert one == again
     assert set(one).isdisjoint(other)
@@ -41,8 +41,8 @@ def test_a_seed_names_the_same_recordings_always(programs, tmp_path):
 
 def test_what_is_said_is_a_word_without_silence_at_one_level(programs):
     rng = np.random.default_rng(3)
-    said = [voices.say("left", voices.random_voice(rng)) for _ in range(20)]
-    assert all(0.1 <= len(sound) / voices.SAMPLE_RATE_HZ <= 1.2 for sound in said)
+    said = [tts.say("left", tts.random_voice(rng)) for _ in range(20)]
+    assert all(0.1 <= len(sound) / tts.SAMPLE_RATE_HZ <= 1.2 for sound in said)
     assert [level_dbfs(sound) for sound in said] == pytest.approx([-26.0] * 20, abs=0.5)
     assert len({len(sound) for sound in said}) > 10
 
@@ -50,21 +50,19 @@ def test_what_is_said_is_a_word_without_silence_at_one_level(programs):
 def test_every_speaker_that_can_be_chosen_is_there(programs):
     """espeak-ng says nothing where it does not know one, and takes another."""
     voice = ("espeak-ng", "-w", "FILE", "-v")
-    speakers = [f"en-us+{name}".removesuffix("+") for name in voices._ESPEAK_SPEAKERS]
-    accents = list(dict.fromkeys(voices._ESPEAK_ACCENTS))
-    said = [
-        voices.say("right", voices.Voice(name, (*voice, name, "WORD"))) for name in speakers + accents[1:]
-    ]
+    speakers = [f"en-us+{name}".removesuffix("+") for name in tts._ESPEAK_SPEAKERS]
+    accents = list(dict.fromkeys(tts._ESPEAK_ACCENTS))
+    said = [tts.say("right", tts.Voice(name, (*voice, name, "WORD"))) for name in speakers + accents[1:]]
     assert len({sound.tobytes() for sound in said}) == len(set(speakers + accents[1:]))
 
 
 def test_a_sentence_is_no_word(programs):
-    voice = voices.Voice("slow", ("espeak-ng", "-s", "100", "-w", "FILE", "WORD"))
-    assert voices.say("not a single word but many", voice) is None
+    voice = tts.Voice("slow", ("espeak-ng", "-s", "100", "-w", "FILE", "WORD"))
+    assert tts.say("not a single word but many", voice) is None
 
 
 def test_no_other_word_is_a_keyword_or_one_that_is_measured_unheard():
-    others = voices.other_words()
+    others = tts.other_words()
     assert len(others) == len(set(others)) == 1136
     # As they are, and as words that are pronounced as they are.
     assert not set(others) & {*KEYWORDS, "know", "write", "rite", "wright", "on", "off", "of"}
@@ -89,14 +87,14 @@ def test_bad_input_is_one_clear_line(command, tmp_path):
 def test_half_a_folder_is_never_left(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="apt install espeak-ng flite"):
-        voices.make(tmp_path / "said", ["yes"], 3, [], 0, 1)
+        tts.make(tmp_path / "said", ["yes"], 3, [], 0, 1)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("word", ["-x", "../up", "", "a/b"])
 def test_what_no_voice_can_say_is_refused(word, tmp_path):
     with pytest.raises(InputError, match="not a word"):
-        voices.make(tmp_path / "said", [word], 1, [], 0, 1)
+        tts.make(tmp_path / "said", [word], 1, [], 0, 1)
 
 
 def test_the_command_says_what_to_do_next(programs, command, tmp_path):

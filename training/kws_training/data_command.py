@@ -15,8 +15,8 @@ from kws_device.untrusted_text import printable
 
 from . import recipes
 from .data.check import check
+from .data.datasets import DATASETS
 from .data.layouts import FOLDS, PUBLISHED, read_dataset
-from .data.published import DATASETS
 from .data.splits import SPLITS
 from .mining.mine import MOST, MOST_MB, NEAR, Plan, mine
 
@@ -175,7 +175,7 @@ def _download(options: argparse.Namespace) -> None:
 
 
 def _voices(options: argparse.Namespace) -> None:
-    from .data.voices import make, other_words
+    from .data.tts import make, other_words
 
     keywords = recipes.listed(options.keywords)
     if min(options.voices, options.others) < 0 or options.voices + options.others == 0:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_training.data.rooms import REVERBERATION_S, in_room, room_response
+from kws_training.signal.reverb import REVERBERATION_S, in_room, room_response
 from kws_training.waveform.augmentation import shifted
 
 Samples = NDArray[np.float32]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kws_training.data.windows import centred
+from kws_training.data.segments import centred
 from kws_training.evaluation.test_sets import (
     EvaluationSet,
     Item,

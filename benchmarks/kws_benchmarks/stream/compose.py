@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kws_device import audio_files
 from kws_training.data.corpus import Recording
-from kws_training.data.windows import SILENT_DBFS, background_gain, from_db, power, word_extent
+from kws_training.data.segments import SILENT_DBFS, background_gain, from_db, power, word_extent
 
 from .background import Passage
 

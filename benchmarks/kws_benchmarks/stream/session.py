@@ -13,7 +13,7 @@ from tqdm import tqdm
 from kws_device.errors import InputError
 from kws_training.data.corpus import Recording, read_recordings
 from kws_training.data.layouts import read_dataset
-from kws_training.data.windows import power, word_extent
+from kws_training.data.segments import power, word_extent
 
 from ..playback.room import Room
 from .background import NOISE, SPEECH, Background, Passage, Source, backgrounds

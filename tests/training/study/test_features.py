@@ -18,7 +18,7 @@ from kws_device.errors import InputError
 from kws_device.front_end import log_mel
 from kws_training import recipes
 from kws_training.data.layouts import Clip
-from kws_training.data.windows import centred
+from kws_training.data.segments import centred
 from kws_training.study import features as module
 from kws_training.study.features import features
 

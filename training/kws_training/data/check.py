@@ -15,8 +15,8 @@ from kws_device import audio_files
 from kws_device.errors import InputError
 
 from .layouts import Clip, Dataset
+from .segments import SILENT_DBFS, from_db
 from .splits import SPLITS
-from .windows import SILENT_DBFS, from_db
 
 _RATE_HZ = 16_000
 _SHORT_S = 1.0

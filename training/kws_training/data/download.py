@@ -19,7 +19,7 @@ from kws_device import atomic
 from kws_device.errors import InputError
 
 from .archives import unpack
-from .published import DATASETS
+from .datasets import DATASETS
 
 _TIMEOUT_S = 30.0
 _WAITS_S = (1.0, 2.0, 4.0)

@@ -12,7 +12,7 @@ from kws_device.errors import InputError
 from kws_device.manifest import SCENE_HEAD, SILENCE, Manifest
 
 from ..data.corpus import Corpus, Recording
-from ..data.windows import (
+from ..data.segments import (
     SILENCE_AS_SPEECH_DBFS,
     audible,
     background_gain,

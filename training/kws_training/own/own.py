@@ -14,7 +14,7 @@ from kws_device import atomic, model_file
 from kws_device.errors import InputError
 from kws_device.strict import json_text
 
-from ..data import mined, voices
+from ..data import mined, tts
 from ..data.corpus import paths_below
 from ..data.splits import background_splits
 from ..mining.mine import NothingMinedError, Plan, mine
@@ -98,7 +98,7 @@ class _Made:
             spoken = [word.replace("_", " ") for word in plan.keywords]
             said = self._said.with_name(".said")
             words.remove(said)
-            voices.make(said, spoken, plan.voices, voices.other_words(), plan.others, plan.seed)
+            tts.make(said, spoken, plan.voices, tts.other_words(), plan.others, plan.seed)
             for word, folder in zip(plan.keywords, spoken, strict=True):
                 if (said / folder).is_dir() and word != folder:
                     (said / folder).rename(said / word)

@@ -18,7 +18,7 @@ from kws_device.errors import InputError
 from ..data.layouts import audio_below
 from ..data.splits import split_by_rank
 from ..data.takes import cut, find_words
-from ..data.voices import SAMPLE_RATE_HZ
+from ..data.tts import SAMPLE_RATE_HZ
 
 _ORDER = ("train", "validation", "train", "train", "train", "train")
 """Of six speakers one validates."""

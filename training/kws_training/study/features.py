@@ -22,7 +22,7 @@ from kws_device.front_end import MelConfig, log_mel
 from kws_device.strict import json_text
 
 from ..data.layouts import Clip
-from ..data.windows import centred
+from ..data.segments import centred
 
 _VERSION = 1
 """Of what is computed here: to be raised with every change that gives other numbers."""

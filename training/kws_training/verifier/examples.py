@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from kws_device.front_end import log_mel
 
 from ..data.corpus import Recording
-from ..data.rooms import in_room, room_response
-from ..data.windows import background_gain, from_db, power, random_crop, word_extent
+from ..data.segments import background_gain, from_db, power, random_crop, word_extent
+from ..signal.reverb import in_room, room_response
 from ..waveform.augmentation import faster
 from .recipe import VerifierRecipe
 from .sound import Sounds

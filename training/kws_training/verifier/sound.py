@@ -25,7 +25,7 @@ from ..data.corpus import (
 )
 from ..data.layouts import read_dataset
 from ..data.mined import Stretch, read_mined, read_summary
-from ..data.rooms import recorded_response
+from ..signal.reverb import recorded_response
 
 TRAIN, VALIDATION = "train", "validation"
 

@@ -12,8 +12,8 @@ from kws_device.front_end import log_mel
 from kws_device.manifest import SILENCE, UNKNOWN
 
 from ..data.corpus import Corpus, keyword_labels
-from ..data.rooms import in_room, room_response
-from ..data.windows import background_gain, centred, from_db, power, random_crop, word_extent
+from ..data.segments import background_gain, centred, from_db, power, random_crop, word_extent
+from ..signal.reverb import in_room, room_response
 from .augmentation import faster, shifted
 from .recipe import Recipe
 

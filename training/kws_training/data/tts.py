@@ -19,7 +19,7 @@ from tqdm import tqdm
 from kws_device import atomic, audio_files
 from kws_device.errors import InputError
 
-from .windows import from_db, power
+from .segments import from_db, power
 
 SAMPLE_RATE_HZ = 16_000
 _TEMPORARY = ".kws-voices-"
