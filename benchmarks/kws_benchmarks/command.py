@@ -12,7 +12,7 @@ from kws_device.command import ArgumentParser, run
 from kws_device.errors import InputError, RequirementError
 from kws_device.strict import json_text
 from kws_device.untrusted_text import printable
-from kws_training.threads import keep_products_small
+from kws_training.loop.threads import keep_products_small
 
 from . import lines
 

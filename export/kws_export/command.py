@@ -11,7 +11,7 @@ from kws_device.command import ArgumentParser, run
 from kws_device.manifest import describe
 from kws_device.strict import json_text
 from kws_training.data.corpus import FOLDER_KINDS
-from kws_training.threads import keep_products_small
+from kws_training.loop.threads import keep_products_small
 
 
 def _export_parser() -> ArgumentParser:

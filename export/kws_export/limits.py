@@ -8,8 +8,8 @@ from typing import Any
 from kws_device.errors import RequirementError
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 from kws_device.strict import build, plain
-from kws_training.recipe_parts import ExportLimits
 from kws_training.recipes import override
+from kws_training.recipes.parts import ExportLimits
 
 from .files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX
 from .parity import WAYS

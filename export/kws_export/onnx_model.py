@@ -16,7 +16,7 @@ import numpy as np
 from kws_device.errors import InputError
 from kws_device.quiet import overheard, quiet_libraries
 from kws_device.strict import json_text
-from kws_training.folding import folded
+from kws_training.loop.bn_folding import folded
 
 from . import graph as tflite_graph
 

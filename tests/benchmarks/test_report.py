@@ -29,10 +29,11 @@ from kws_benchmarks.robustness.models import candidate, names
 from kws_device import model_file
 from kws_device.errors import InputError, RequirementError
 from kws_device.front_end import Normalisation
-from kws_training import recipes, runs
+from kws_training import recipes
 from kws_training.data.corpus import Folders, keyword_labels
-from kws_training.first_manifest import first_manifest
-from kws_training.threads import keep_products_small
+from kws_training.loop import runs
+from kws_training.loop.manifest import first_manifest
+from kws_training.loop.threads import keep_products_small
 from kws_training.waveform.network import residual_network
 
 SPEED = {

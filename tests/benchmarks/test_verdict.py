@@ -14,7 +14,7 @@ from kws_benchmarks.robustness.verdict import verdict
 from kws_device import Spotter, model_file
 from kws_device.front_end import Normalisation
 from kws_training.data.corpus import Folders
-from kws_training.threads import keep_products_small
+from kws_training.loop.threads import keep_products_small
 
 
 def labels_shifted(file, path):

@@ -18,9 +18,10 @@ from kws_device.quiet import quiet_libraries
 from kws_device.tensors import Quantiser
 from kws_export import graph, tflite
 from kws_export.logits import without_softmax
-from kws_training import recipes, runs
-from kws_training.fitting import Plan, fit
-from kws_training.folding import folded
+from kws_training import recipes
+from kws_training.loop import runs
+from kws_training.loop.bn_folding import folded
+from kws_training.loop.fit import Plan, fit
 from kws_training.waveform.rounding import RoundedKernel, RoundedOutput, with_rounding, without_rounding
 from kws_training.waveform.train import compiled, new_network
 

@@ -11,8 +11,8 @@ import trees
 from helpers import one_line_refusal
 
 from kws_device.errors import InputError
-from kws_training import runs
 from kws_training.data.corpus import FOLDER_KINDS
+from kws_training.loop import runs
 
 
 @pytest.fixture

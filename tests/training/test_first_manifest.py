@@ -8,7 +8,7 @@ from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_training import recipes
 from kws_training.data.corpus import Folders
-from kws_training.first_manifest import first_manifest
+from kws_training.loop.manifest import first_manifest
 
 NORMALISATION = Normalisation((-50.0,) * 40, (20.0,) * 40)
 

@@ -10,7 +10,7 @@ from kws_device.front_end import Normalisation
 from kws_device.strict import plain
 from kws_training import recipes
 from kws_training.data.corpus import Folders
-from kws_training.first_manifest import first_manifest
+from kws_training.loop.manifest import first_manifest
 from kws_training.waveform.network import multiply_adds, residual_network
 
 

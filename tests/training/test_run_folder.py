@@ -15,9 +15,9 @@ import pytest
 from helpers import one_line_refusal
 
 from kws_device.errors import InputError
-from kws_training import memory
-from kws_training.event_log import log_epoch
-from kws_training.run_folder import LOCK, run_folder
+from kws_training.loop import memory
+from kws_training.loop.event_log import log_epoch
+from kws_training.loop.run_folder import LOCK, run_folder
 
 OWNER = "import sys; from pathlib import Path; from kws_training.run_folder import run_folder\n" + (
     "with run_folder(Path(sys.argv[1])): print('owned', flush=True); sys.stdin.read()"

@@ -12,7 +12,7 @@ from kws_device import model_file
 from kws_device.engine import load_engine
 from kws_device.errors import InputError
 from kws_training import recipes
-from kws_training.starting_point import manifest_of, take_file_weights
+from kws_training.loop.warm_start import manifest_of, take_file_weights
 
 SHIPPED = Path("kws-float")
 

@@ -17,7 +17,8 @@ from helpers import one_line_refusal
 
 from kws_device.errors import InputError
 from kws_device.manifest import parse
-from kws_training import recipes, runs
+from kws_training import recipes
+from kws_training.loop import runs
 
 
 def history(run):

@@ -13,10 +13,10 @@ from kws_device.strict import json_text
 
 from . import recipes
 from .data.corpus import Folders
+from .loop.threads import keep_products_small
 from .study.features import default_cache
 from .study.recipe import StudyRecipe
 from .study.reported import VARIANTS
-from .threads import keep_products_small
 
 _DATA = {
     "speech": "Speech Commands, split by its lists, or a folder for each word, split by rank of the speakers",

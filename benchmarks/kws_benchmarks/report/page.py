@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from kws_device import atomic
-from kws_training import runs
+from kws_training.loop import runs
 from kws_training.pages import template
 from kws_training.study.content import COLUMNS, SPLITS, TITLES
 

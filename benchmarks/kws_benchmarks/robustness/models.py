@@ -13,9 +13,10 @@ from kws_device.engine import load_engine
 from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest, sealed
-from kws_training import recipes, runs
+from kws_training import recipes
 from kws_training.data.layouts import FOLDS
 from kws_training.evaluation.judging import Predict, engine_predictor, keras_predictor
+from kws_training.loop import runs
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from kws_device import Manifest, audio_files, model_file
 from kws_device.engine import load_engine
-from kws_training import runs
 from kws_training.data.corpus import read_folder
+from kws_training.loop import runs
 
 from ..checkout import demo
 from ..peers.environments import PEERS, Peer, environment

@@ -14,7 +14,7 @@ from kws_training.data.corpus import Folders
 from kws_training.data.segments import centred
 from kws_training.evaluation.judging import inputs, judge_set, validation_arrays, windows_of
 from kws_training.evaluation.test_sets import Item, Material, Overlay, clean_set, mel_set
-from kws_training.first_manifest import first_manifest
+from kws_training.loop.manifest import first_manifest
 
 LABELS = {"keyword": ("no", "yes"), "scene": ("dog_bark", "siren")}
 WORDS_OWN = Normalisation(tuple(np.linspace(-50, -40, 40)), tuple(np.linspace(8, 12, 40)))

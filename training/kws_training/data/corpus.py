@@ -18,7 +18,7 @@ from kws_device.errors import InputError
 from kws_device.manifest import SILENCE, UNKNOWN
 from kws_device.untrusted_text import printable
 
-from ..recipe_parts import Provenance
+from ..recipes.parts import Provenance
 from .layouts import PUBLISHED, Clip, Dataset, audio_below, read_dataset
 from .mined import Stretch, read_mined, read_summary
 from .splits import background_rule, background_splits

@@ -11,8 +11,9 @@ from kws_device.errors import InputError
 from kws_device.manifest import SILENCE, Manifest
 from kws_device.strict import json_text
 
-from .. import plots, recipes, runs
+from .. import plots, recipes
 from ..data.corpus import Corpus, Folders, load_corpus
+from ..loop import runs
 from ..recipes import AnyRecipe
 from ..study.recipe import StudyRecipe
 from .figures import figures

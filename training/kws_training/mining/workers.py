@@ -18,7 +18,7 @@ from kws_device import audio_files
 from kws_device.model_file import ModelFile
 
 from ..data.mined import BEFORE_S, BEHIND_S
-from ..threads import keep_products_small
+from ..loop.threads import keep_products_small
 from .candidates import Heard, Listener
 
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]

@@ -13,9 +13,9 @@ import tomllib
 from kws_device.errors import InputError
 from kws_device.strict import build, plain
 
-from ..recipe_parts import MOST_EPOCHS
 from ..study.recipe import StudyRecipe
 from ..waveform.recipe import Recipe
+from .parts import MOST_EPOCHS
 
 AnyRecipe = Recipe | StudyRecipe
 _SCHEMES: dict[str, type[AnyRecipe]] = {"waveform": Recipe, "spectrogram": StudyRecipe}

@@ -9,9 +9,10 @@ from typing import Any
 
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from .. import recipes, runs
+from .. import recipes
 from ..data.check import counts, leaks
 from ..data.layouts import Dataset
+from ..loop import runs
 from .reported import ALONE, FROZEN, FROZEN_ROWS, MIXED, ROWS, VARIANTS, Column
 from .table import Figure, Run, difference, figure
 

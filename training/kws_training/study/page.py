@@ -10,10 +10,11 @@ from tqdm import tqdm
 from kws_device import atomic
 from kws_device.strict import json_text
 
-from .. import plots, recipes, runs
+from .. import plots, recipes
 from ..data.check import counts
 from ..data.corpus import Folders
 from ..data.layouts import Dataset, read_dataset
+from ..loop import runs
 from ..pages import template
 from .content import COLUMNS, SPLITS, TITLES, Groups, content, grouped
 from .recipe import StudyRecipe

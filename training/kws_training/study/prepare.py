@@ -20,7 +20,7 @@ from ..data.corpus import Corpus, Folders, check_keywords, load_corpus
 from ..data.layouts import Clip, Dataset, read_dataset
 from ..data.splits import SPLITS
 from ..evaluation.test_sets import check_scenes
-from ..first_manifest import first_manifest
+from ..loop.manifest import first_manifest
 from .examples import Examples
 from .features import Features, features
 from .recipe import StudyRecipe

@@ -10,7 +10,7 @@ from kws_device.strict import check_range
 
 from ..data.layouts import FOLDS
 from ..data.splits import SPLITS
-from ..recipe_parts import (
+from ..recipes.parts import (
     LARGEST_SEED,
     MOST_EPOCHS,
     DecoderDefaults,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kws_device.errors import InputError
 
-from .. import runs
 from ..data.corpus import Folders
+from ..loop import runs
 from .page import write_page
 from .reported import FROZEN, FROZEN_ROWS, ROWS
 from .table import judge_run, load_row, run_folder

@@ -13,10 +13,11 @@ from kws_device import atomic
 from kws_device.errors import InputError
 from kws_device.strict import json_text
 
-from .. import recipes, runs
+from .. import recipes
 from ..data.corpus import Folders
 from ..evaluation.figures import Tally, ci95, difference_ci95, figures, pooled, tally
 from ..evaluation.finish import evaluate
+from ..loop import runs
 from .recipe import StudyRecipe
 from .reported import ALONE, FROZEN, MIXED, ROWS, VARIANTS
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import runs
 from ..data.corpus import Folders
 from ..evaluation.test_sets import EvaluationSet, Material, clean_set, material, mel_set
-from ..run_folder import run_folder
-from ..starting_point import check_labels, take_weights
+from ..loop import runs
+from ..loop.run_folder import run_folder
+from ..loop.warm_start import check_labels, take_weights
 from .prepare import prepare, read_datasets, with_keywords
 from .recipe import FineTuningConfig, StudyRecipe
 from .stages import Stage, stage_of
@@ -101,10 +101,10 @@ def _train(
     import keras
 
     from .. import plots
-    from ..devices import all_devices, divisible
     from ..evaluation.finish import finish
     from ..evaluation.judging import validation_arrays
-    from ..fitting import Plan, fit
+    from ..loop.devices import all_devices, divisible
+    from ..loop.fit import Plan, fit
     from .batches import SpectrogramBatches
     from .steps import steps
 

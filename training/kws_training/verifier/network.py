@@ -9,7 +9,7 @@ import numpy as np
 from kws_device.front_end import MelConfig
 from kws_device.manifest import VERIFIER_OUTPUT
 
-from ..folding import folded
+from ..loop.bn_folding import folded
 from ..waveform.network import residual_network
 from ..waveform.recipe import ModelConfig
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, VERIFIER_OUTPUT
 
-from .. import runs
-from ..folding import folded
-from ..onnx_weights import Weights, read_weights, take_convolution
+from ..loop import runs
+from ..loop.bn_folding import folded
+from ..loop.onnx_weights import Weights, read_weights, take_convolution
 from . import settings
 
 if TYPE_CHECKING:

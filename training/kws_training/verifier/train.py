@@ -18,8 +18,8 @@ from kws_device.manifest import VERIFIER_OUTPUT, Source
 from kws_device.model_file import ModelFile
 from kws_device.strict import plain
 
-from .. import runs
-from ..run_folder import run_folder
+from ..loop import runs
+from ..loop.run_folder import run_folder
 from . import recipe as recipes
 from . import settings
 from .calibration import Calibration, calibrated, shown_rate
@@ -97,7 +97,7 @@ def _train(
     # Heavy, and noisy on standard error: only once all input is known to be good.
     import keras
 
-    from ..fitting import Plan, fit
+    from ..loop.fit import Plan, fit
     from .batches import Batches, Drawn
     from .network import verifier_network
     from .start import take_start
@@ -171,7 +171,7 @@ def _begin(out: Path, recipe: VerifierRecipe, start: Path | None) -> None:
 def _compile(network: keras.Model, recipe: VerifierRecipe, steps: int) -> None:
     import keras
 
-    from ..fitting import warmed_up
+    from ..loop.fit import warmed_up
 
     plan = recipe.optimisation
     rate = warmed_up(plan.learning_rate, plan.warmup_share, plan.epochs * steps)

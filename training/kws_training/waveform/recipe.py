@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kws_device.front_end import MelConfig
 from kws_device.strict import check_range
 
-from ..recipe_parts import (
+from ..recipes.parts import (
     LARGEST_SEED,
     MOST_EPOCHS,
     DecoderDefaults,

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from ..folding import source
+from ..loop.bn_folding import source
 
 _FALL = 0.1
 """Share by which a range shrinks in a step: it spans about what calibration sees for an export."""

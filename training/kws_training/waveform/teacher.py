@@ -14,8 +14,8 @@ from kws_device.engine import load_engine
 from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, Manifest
 
-from .. import runs
 from ..evaluation.judging import Predict, engine_predictor
+from ..loop import runs
 
 
 def check_teacher(teacher: Path, manifest: Manifest) -> None:

@@ -18,14 +18,14 @@ from kws_device.manifest import (
 )
 from kws_device.untrusted_text import printable
 
-from .. import runs
 from ..data.corpus import Folders, check_keywords, keyword_labels, load_corpus, split_rules
 from ..evaluation.test_sets import SNRS_DB, backgrounds_of, check_scenes, evaluation_sets, material
-from ..first_manifest import first_manifest
-from ..folding import folded
-from ..memory import free_bytes
-from ..run_folder import run_folder
-from ..starting_point import check_labels, manifest_of, take_file_weights, take_weights
+from ..loop import runs
+from ..loop.bn_folding import folded
+from ..loop.manifest import first_manifest
+from ..loop.memory import free_bytes
+from ..loop.run_folder import run_folder
+from ..loop.warm_start import check_labels, manifest_of, take_file_weights, take_weights
 from .examples import Examples
 from .recipe import Recipe
 from .teacher import Teacher, check_teacher
@@ -110,10 +110,10 @@ def _train(
     # Heavy, and noisy on standard error: only once all input is known to be good.
     import keras
 
-    from ..devices import all_devices, divisible
     from ..evaluation.finish import finish
     from ..evaluation.judging import validation_arrays
-    from ..fitting import Plan, fit, without_optimizer
+    from ..loop.devices import all_devices, divisible
+    from ..loop.fit import Plan, fit, without_optimizer
     from .batches import Batches, Drawn
     from .rounding import without_rounding
 
@@ -211,7 +211,7 @@ def compiled(network: keras.Model, recipe: Recipe, steps: int, shares: NDArray[n
     """
     import keras
 
-    from ..fitting import warmed_up
+    from ..loop.fit import warmed_up
     from .balance import BalancedCrossentropy
     from .rounding import with_rounding
 

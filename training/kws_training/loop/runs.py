@@ -17,9 +17,9 @@ from kws_device.front_end import Normalisation
 from kws_device.manifest import Manifest, parse, to_json
 from kws_device.strict import build, json_text
 
-from . import recipes
-from .data.corpus import FOLDER_KINDS, Folders
-from .recipes import AnyRecipe
+from .. import recipes
+from ..data.corpus import FOLDER_KINDS, Folders
+from ..recipes import AnyRecipe
 
 if TYPE_CHECKING:
     import keras

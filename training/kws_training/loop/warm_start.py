@@ -13,7 +13,7 @@ from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 
 from . import runs
-from .folding import folded, unfolded
+from .bn_folding import folded, unfolded
 from .onnx_weights import read_weights, take_convolution
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from kws_device.manifest import (
 )
 from kws_device.strict import plain
 
+from ..data.corpus import Folders, provenance
+from ..recipes import AnyRecipe
 from . import runs
-from .data.corpus import Folders, provenance
-from .recipes import AnyRecipe
 
 _NOT_EVENTS = (UNKNOWN, SILENCE)
 

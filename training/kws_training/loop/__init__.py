@@ -1,0 +1,1 @@
+"""The training loop: epochs that can be interrupted, the folder of a run, its manifest, and starting weights."""
