@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device.errors import InputError
-from kws_training.evaluation.figures import Tally, difference_ci95
+from kws_training.evaluation.metrics import Tally, difference_ci95
 
 from .robustness.measure import REPORT
 from .robustness.predictions import COLUMNS, PREDICTIONS, read

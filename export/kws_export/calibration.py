@@ -11,8 +11,8 @@ from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 from kws_training.data.corpus import Corpus
 from kws_training.data.segments import SILENT_DBFS, from_db, power
-from kws_training.evaluation.judging import inputs, windows_of
-from kws_training.evaluation.test_sets import Item, clean_set, material, mel_set
+from kws_training.evaluation.eval_sets import Item, clean_set, material, mel_set
+from kws_training.evaluation.scoring import inputs, windows_of
 from kws_training.recipes import AnyRecipe
 from kws_training.study.recipe import StudyRecipe
 from kws_training.waveform.examples import Examples

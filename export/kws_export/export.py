@@ -18,8 +18,8 @@ from kws_device.model_file import ModelFile
 from kws_device.quiet import quiet_libraries
 from kws_device.strict import json_text, plain
 from kws_training.data.corpus import Folders, load_corpus
-from kws_training.evaluation.judging import keras_predictor, windows_of
-from kws_training.evaluation.test_sets import EvaluationSet, backgrounds_of, evaluation_sets, material
+from kws_training.evaluation.eval_sets import EvaluationSet, backgrounds_of, evaluation_sets, material
+from kws_training.evaluation.scoring import keras_predictor, windows_of
 from kws_training.loop import runs
 from kws_training.recipes import folds
 from kws_training.recipes.parts import ExportLimits

@@ -16,8 +16,8 @@ from kws_device.front_end import log_mel
 from kws_device.manifest import Manifest
 from kws_device.spotter import Spotter
 from kws_device.witness import Witness
-from kws_training.evaluation.judging import Predict, engine_predictor, validation_arrays, windows_of
-from kws_training.evaluation.test_sets import EvaluationSet
+from kws_training.evaluation.eval_sets import EvaluationSet
+from kws_training.evaluation.scoring import Predict, engine_predictor, validation_arrays, windows_of
 
 from .files import INT8, INT8_ONNX
 from .intervals import paired_interval

@@ -18,7 +18,7 @@ from kws_device.manifest import VERIFIER_OUTPUT, Manifest
 from kws_device.model_file import ModelFile
 from kws_device.quiet import quiet_libraries
 from kws_device.strict import plain
-from kws_training.evaluation.judging import engine_predictor, keras_predictor
+from kws_training.evaluation.scoring import engine_predictor, keras_predictor
 from kws_training.loop import runs
 from kws_training.verifier import settings as verifier_settings
 from kws_training.verifier.settings import Settings

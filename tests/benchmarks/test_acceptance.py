@@ -9,8 +9,8 @@ import pytest
 
 from kws_benchmarks.robustness.acceptance import Accepted, by_listening, by_window
 from kws_device import Spotter, audio_files
-from kws_training.evaluation.judging import Judgement
-from kws_training.evaluation.test_sets import Item
+from kws_training.evaluation.eval_sets import Item
+from kws_training.evaluation.scoring import Judgement
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from kws_benchmarks.compare import compare, corrected, exchange_test
 from kws_benchmarks.robustness.predictions import predictions, read
 from kws_device.errors import InputError
-from kws_training.evaluation.judging import Judgement
-from kws_training.evaluation.test_sets import Item
+from kws_training.evaluation.eval_sets import Item
+from kws_training.evaluation.scoring import Judgement
 
 SPEAKERS, CLIPS = 60, 5
 

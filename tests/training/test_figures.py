@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kws_training.evaluation.figures import ci95, difference_ci95, figures, tally
-from kws_training.evaluation.judging import Judgement
-from kws_training.evaluation.test_sets import EvaluationSet, Item
+from kws_training.evaluation.eval_sets import EvaluationSet, Item
+from kws_training.evaluation.metrics import ci95, difference_ci95, figures, tally
+from kws_training.evaluation.scoring import Judgement
 
 COUNTS = st.dictionaries(
     st.text("abcdefgh", min_size=1, max_size=2),

@@ -16,7 +16,7 @@ from kws_training.data.check import check, leaks
 from kws_training.data.corpus import Folders, background_paths, check_keywords, load_corpus, split_rules
 from kws_training.data.layouts import read_dataset
 from kws_training.data.splits import SPLITS
-from kws_training.evaluation.test_sets import material
+from kws_training.evaluation.eval_sets import material
 
 
 def counts(dataset):

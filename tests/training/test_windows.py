@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kws_device.errors import InputError
 from kws_training.data.segments import audible, centred, power, random_crop, whole_windows
-from kws_training.evaluation.test_sets import Item, waveform_set
+from kws_training.evaluation.eval_sets import Item, waveform_set
 
 LENGTH = 16000
 

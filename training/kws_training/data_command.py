@@ -153,7 +153,7 @@ def _check(options: argparse.Namespace) -> None:
     dataset = read_dataset(options.folder, options.folds)
     report = check(dataset)
     if options.plots is not None:
-        from .plots import class_counts, shared_sources
+        from .evaluation.plots import class_counts, shared_sources
 
         class_counts(report["splits"], options.plots / "class_counts.png")
         shared_sources(dataset.clips, options.plots / "shared_sources.png")

@@ -188,7 +188,7 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: list[str]) -> int:
     options = _evaluate_parser().parse_args(arguments)
 
-    from .evaluation.finish import evaluate
+    from .evaluation.evaluate import evaluate
 
     print(f"{'set':18} {'keyword':>8} {'n':>6} {'scene':>8} {'n':>6}")
     for set_, judged in evaluate(options.run, Folders(options.speech, options.scenes), options.split):

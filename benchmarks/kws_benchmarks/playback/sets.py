@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kws_training.evaluation.test_sets import EvaluationSet, Item
+from kws_training.evaluation.eval_sets import EvaluationSet, Item
 
 from .room import Room, play_clips
 

@@ -10,8 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from kws_device import atomic
+from kws_training.evaluation.html import template
 from kws_training.loop import runs
-from kws_training.pages import template
 from kws_training.study.content import COLUMNS, SPLITS, TITLES
 
 from ..robustness.anchors import ANCHORS

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from kws_device import Spotter
 from kws_device.manifest import Manifest
-from kws_training.evaluation.figures import Tally, figure
-from kws_training.evaluation.judging import Judgement
+from kws_training.evaluation.metrics import Tally, figure
+from kws_training.evaluation.scoring import Judgement
 
 Reports = Callable[[Judgement], list[str | None]]
 """The keyword that is reported for each window of a judgement; None: nothing is."""

@@ -23,7 +23,7 @@ from kws_training.data.corpus import (
     head_label,
 )
 from kws_training.data.layouts import Clip, read_dataset
-from kws_training.evaluation.test_sets import Background, Item, check_scenes, material
+from kws_training.evaluation.eval_sets import Background, Item, check_scenes, material
 
 SEED = 1
 _KEPT_SAMPLES = 32 << 20

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kws_training.data.segments import centred
-from kws_training.evaluation.test_sets import (
+from kws_training.evaluation.eval_sets import (
     EvaluationSet,
     Item,
     Material,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_training.evaluation.figures import Tally, figure
-from kws_training.evaluation.judging import Judgement
+from kws_training.evaluation.metrics import Tally, figure
+from kws_training.evaluation.scoring import Judgement
 
 
 class Count:

@@ -16,8 +16,8 @@ from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 from kws_device.strict import json_text
 from kws_training.data.corpus import Folders, split_rules
-from kws_training.evaluation.judging import Judgement, judge_set
-from kws_training.evaluation.test_sets import EvaluationSet
+from kws_training.evaluation.eval_sets import EvaluationSet
+from kws_training.evaluation.scoring import Judgement, judge_set
 
 from ..playback.room import Room
 from ..playback.sets import played

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kws_training.evaluation.judging import Judgement
-from kws_training.evaluation.test_sets import Item
+from kws_training.evaluation.eval_sets import Item
+from kws_training.evaluation.scoring import Judgement
 
 MOST = 50
 OF_SCENES = 10

@@ -15,7 +15,7 @@ from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest, sealed
 from kws_training import recipes
 from kws_training.data.layouts import FOLDS
-from kws_training.evaluation.judging import Predict, engine_predictor, keras_predictor
+from kws_training.evaluation.scoring import Predict, engine_predictor, keras_predictor
 from kws_training.loop import runs
 
 

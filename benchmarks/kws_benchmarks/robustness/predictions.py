@@ -12,7 +12,7 @@ from typing import IO
 
 from kws_device import atomic
 from kws_training.data.csv_cells import guarded, unguarded
-from kws_training.evaluation.judging import Judgement
+from kws_training.evaluation.scoring import Judgement
 
 PREDICTIONS = "predictions.csv"
 COLUMNS = ("set", "clip", "speaker", "head", "label", "predicted", "score")

@@ -12,8 +12,8 @@ from kws_device.front_end import Normalisation, log_mel
 from kws_training import recipes
 from kws_training.data.corpus import Folders
 from kws_training.data.segments import centred
-from kws_training.evaluation.judging import inputs, judge_set, validation_arrays, windows_of
-from kws_training.evaluation.test_sets import Item, Material, Overlay, clean_set, mel_set
+from kws_training.evaluation.eval_sets import Item, Material, Overlay, clean_set, mel_set
+from kws_training.evaluation.scoring import inputs, judge_set, validation_arrays, windows_of
 from kws_training.loop.manifest import first_manifest
 
 LABELS = {"keyword": ("no", "yes"), "scene": ("dog_bark", "siren")}

@@ -10,12 +10,13 @@ from tqdm import tqdm
 from kws_device import atomic
 from kws_device.strict import json_text
 
-from .. import plots, recipes
+from .. import recipes
 from ..data.check import counts
 from ..data.corpus import Folders
 from ..data.layouts import Dataset, read_dataset
+from ..evaluation import plots
+from ..evaluation.html import template
 from ..loop import runs
-from ..pages import template
 from .content import COLUMNS, SPLITS, TITLES, Groups, content, grouped
 from .recipe import StudyRecipe
 from .reported import VARIANTS

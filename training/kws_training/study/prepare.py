@@ -19,7 +19,7 @@ from ..data.check import leaks
 from ..data.corpus import Corpus, Folders, check_keywords, load_corpus
 from ..data.layouts import Clip, Dataset, read_dataset
 from ..data.splits import SPLITS
-from ..evaluation.test_sets import check_scenes
+from ..evaluation.eval_sets import check_scenes
 from ..loop.manifest import first_manifest
 from .examples import Examples
 from .features import Features, features

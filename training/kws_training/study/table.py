@@ -15,8 +15,8 @@ from kws_device.strict import json_text
 
 from .. import recipes
 from ..data.corpus import Folders
-from ..evaluation.figures import Tally, ci95, difference_ci95, figures, pooled, tally
-from ..evaluation.finish import evaluate
+from ..evaluation.evaluate import evaluate
+from ..evaluation.metrics import Tally, ci95, difference_ci95, figures, pooled, tally
 from ..loop import runs
 from .recipe import StudyRecipe
 from .reported import ALONE, FROZEN, MIXED, ROWS, VARIANTS

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.corpus import Folders
-from ..evaluation.test_sets import EvaluationSet, Material, clean_set, material, mel_set
+from ..evaluation.eval_sets import EvaluationSet, Material, clean_set, material, mel_set
 from ..loop import runs
 from ..loop.run_folder import run_folder
 from ..loop.warm_start import check_labels, take_weights
@@ -100,9 +100,9 @@ def _train(
     # Heavy, and noisy on standard error: only once all input is known to be good.
     import keras
 
-    from .. import plots
-    from ..evaluation.finish import finish
-    from ..evaluation.judging import validation_arrays
+    from ..evaluation import plots
+    from ..evaluation.evaluate import finish
+    from ..evaluation.scoring import validation_arrays
     from ..loop.devices import all_devices, divisible
     from ..loop.fit import Plan, fit
     from .batches import SpectrogramBatches

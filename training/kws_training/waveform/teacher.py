@@ -14,7 +14,7 @@ from kws_device.engine import load_engine
 from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, Manifest
 
-from ..evaluation.judging import Predict, engine_predictor
+from ..evaluation.scoring import Predict, engine_predictor
 from ..loop import runs
 
 

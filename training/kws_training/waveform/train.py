@@ -19,7 +19,7 @@ from kws_device.manifest import (
 from kws_device.untrusted_text import printable
 
 from ..data.corpus import Folders, check_keywords, keyword_labels, load_corpus, split_rules
-from ..evaluation.test_sets import SNRS_DB, backgrounds_of, check_scenes, evaluation_sets, material
+from ..evaluation.eval_sets import SNRS_DB, backgrounds_of, check_scenes, evaluation_sets, material
 from ..loop import runs
 from ..loop.bn_folding import folded
 from ..loop.manifest import first_manifest
@@ -110,8 +110,8 @@ def _train(
     # Heavy, and noisy on standard error: only once all input is known to be good.
     import keras
 
-    from ..evaluation.finish import finish
-    from ..evaluation.judging import validation_arrays
+    from ..evaluation.evaluate import finish
+    from ..evaluation.scoring import validation_arrays
     from ..loop.devices import all_devices, divisible
     from ..loop.fit import Plan, fit, without_optimizer
     from .batches import Batches, Drawn

@@ -20,7 +20,7 @@ from kws_device.front_end import Normalisation, log_mel
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 
 from ..signal.mixing import mix
-from .test_sets import EvaluationSet, Item
+from .eval_sets import EvaluationSet, Item
 
 if TYPE_CHECKING:
     import keras

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .judging import Judgement
-from .test_sets import EvaluationSet
+from .eval_sets import EvaluationSet
+from .scoring import Judgement
 
 _RESAMPLES = 1000
 

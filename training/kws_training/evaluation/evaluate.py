@@ -11,14 +11,13 @@ from kws_device.errors import InputError
 from kws_device.manifest import SILENCE, Manifest
 from kws_device.strict import json_text
 
-from .. import plots, recipes
+from .. import recipes
 from ..data.corpus import Corpus, Folders, load_corpus
 from ..loop import runs
 from ..recipes import AnyRecipe
 from ..study.recipe import StudyRecipe
-from .figures import figures
-from .judging import Judgement, judge_set, keras_predictor
-from .test_sets import (
+from . import plots
+from .eval_sets import (
     SNRS_DB,
     EvaluationSet,
     Material,
@@ -29,6 +28,8 @@ from .test_sets import (
     mel_set,
     waveform_set,
 )
+from .metrics import figures
+from .scoring import Judgement, judge_set, keras_predictor
 
 Judged = tuple[EvaluationSet, dict[str, Judgement]]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from kws_device import atomic
 
-from .data.layouts import Clip
-from .data.splits import SPLITS
-from .evaluation.judging import Judgement
+from ..data.layouts import Clip
+from ..data.splits import SPLITS
+from .scoring import Judgement
 
 
 def _save(figure: Figure, path: Path) -> None:
