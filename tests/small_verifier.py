@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from kws_device import model_file
-from kws_training.verifier import settings as verifier_settings
-from kws_training.verifier.settings import Settings
+from kws_training.schemes.verifier import settings as verifier_settings
+from kws_training.schemes.verifier.settings import Settings
 
 FILES = ("kws.tflite", "kws.onnx", "kws-float.onnx")
 SHIPPED = model_file.find(None)

@@ -329,7 +329,7 @@ def _soak(options: argparse.Namespace) -> int:
 
 
 def _cache(options: argparse.Namespace) -> Path:
-    from kws_training.study.features import default_cache
+    from kws_training.schemes.study.features import default_cache
 
     chosen: Path = options.cache or default_cache()
     return chosen.resolve()

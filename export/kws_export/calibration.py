@@ -14,8 +14,8 @@ from kws_training.data.segments import SILENT_DBFS, from_db, power
 from kws_training.evaluation.eval_sets import Item, clean_set, material, mel_set
 from kws_training.evaluation.scoring import inputs, windows_of
 from kws_training.recipes import AnyRecipe
-from kws_training.study.recipe import StudyRecipe
-from kws_training.waveform.examples import Examples
+from kws_training.schemes.kit.examples import Examples
+from kws_training.schemes.study.recipe import StudyRecipe
 
 _DRAWN = 512
 _LOUD_AND_SOFT = 96

@@ -20,8 +20,8 @@ from kws_device.quiet import quiet_libraries
 from kws_device.strict import plain
 from kws_training.evaluation.scoring import engine_predictor, keras_predictor
 from kws_training.loop import runs
-from kws_training.verifier import settings as verifier_settings
-from kws_training.verifier.settings import Settings
+from kws_training.schemes.verifier import settings as verifier_settings
+from kws_training.schemes.verifier.settings import Settings
 
 from . import graph, onnx_model
 from .conversion import converted

@@ -34,7 +34,7 @@ from kws_training.data.corpus import Folders, keyword_labels
 from kws_training.loop import runs
 from kws_training.loop.manifest import first_manifest
 from kws_training.loop.threads import keep_products_small
-from kws_training.waveform.network import residual_network
+from kws_training.schemes.kit.network import residual_network
 
 SPEED = {
     "pipeline_ms_per_audio_s": 1.5,

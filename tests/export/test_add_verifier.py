@@ -14,7 +14,7 @@ from small_verifier import FILES, LABELS, first_network
 from kws_device import AudioFile, Spotter, model_file
 from kws_device.engine import load_verifier
 from kws_export import graph, onnx_model
-from kws_training.verifier import settings as verifier_settings
+from kws_training.schemes.verifier import settings as verifier_settings
 
 SHIPPED = model_file.read(model_file.find(None))
 KEYWORDS = SHIPPED.manifest.keywords

@@ -16,8 +16,8 @@ from kws_export.layers import layers
 from kws_export.layers_report import write_layers
 from kws_export.logits import without_softmax
 from kws_training import recipes
-from kws_training.study.network import alexnet
-from kws_training.waveform.network import multiply_adds, residual_network
+from kws_training.schemes.kit.network import multiply_adds, residual_network
+from kws_training.schemes.study.network import alexnet
 
 HEADS = {"keyword": 4, "scene": 3}
 SMALL = {"model.stem": 4, "model.planes": [4, 8], "model.channels": 16, "model.blocks": 1}

@@ -12,7 +12,7 @@ from kws_device.quiet import quiet_libraries
 from kws_export import names, tflite
 from kws_export.logits import without_softmax
 from kws_training import recipes
-from kws_training.waveform.network import residual_network
+from kws_training.schemes.kit.network import residual_network
 
 
 @pytest.fixture(scope="module")

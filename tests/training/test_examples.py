@@ -22,8 +22,8 @@ from kws_training.data.corpus import (
 )
 from kws_training.data.layouts import Clip
 from kws_training.data.mined import Stretch
-from kws_training.waveform.augmentation import blanked, faster, other_microphone, shifted
-from kws_training.waveform.examples import Examples
+from kws_training.schemes.kit.augmentation import blanked, faster, other_microphone, shifted
+from kws_training.schemes.kit.examples import Examples
 
 RECIPE = recipes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 0})
 LABELS = keyword_labels(RECIPE.keywords)
@@ -186,7 +186,7 @@ def test_a_word_over_talk_stands_above_it_and_says_nothing_of_a_scene(corpus):
 
 
 def test_a_teacher_shares_in_the_targets_where_it_is_right_about_them(corpus):
-    from kws_training.waveform.batches import Drawn
+    from kws_training.schemes.kit.batches import Drawn
 
     class Teacher:
         def scores(self, mels):
@@ -211,7 +211,7 @@ def test_a_teacher_shares_in_the_targets_where_it_is_right_about_them(corpus):
 
 
 def test_epochs_repeat_after_so_many_of_them_with_other_masks(corpus):
-    from kws_training.waveform.batches import Batches, Drawn
+    from kws_training.schemes.kit.batches import Batches, Drawn
 
     repeating = replace(
         RECIPE,
@@ -376,7 +376,7 @@ def test_another_microphone_is_smooth_over_the_bands_and_a_narrow_one_lacks_an_e
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_memory_bounds_what_is_kept_and_changes_no_window(corpus, share):
-    from kws_training.waveform.batches import Batches, Drawn
+    from kws_training.schemes.kit.batches import Batches, Drawn
 
     repeating = replace(
         RECIPE,
@@ -400,7 +400,7 @@ def test_memory_bounds_what_is_kept_and_changes_no_window(corpus, share):
 
 
 def test_where_no_epoch_repeats_nothing_is_kept(corpus):
-    from kws_training.waveform.batches import Drawn
+    from kws_training.schemes.kit.batches import Drawn
 
     once = replace(RECIPE, epoch=replace(RECIPE.epoch, drawn=RECIPE.optimisation.epochs))
     drawn = Drawn(Examples(corpus, once), once, {"keyword": len(LABELS), "scene": 2})

@@ -11,7 +11,7 @@ from kws_device.strict import plain
 from kws_training import recipes
 from kws_training.data.corpus import Folders
 from kws_training.loop.manifest import first_manifest
-from kws_training.waveform.network import multiply_adds, residual_network
+from kws_training.schemes.kit.network import multiply_adds, residual_network
 
 
 @pytest.mark.parametrize("name", recipes.names())

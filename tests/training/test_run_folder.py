@@ -19,7 +19,7 @@ from kws_training.loop import memory
 from kws_training.loop.event_log import log_epoch
 from kws_training.loop.run_folder import LOCK, run_folder
 
-OWNER = "import sys; from pathlib import Path; from kws_training.run_folder import run_folder\n" + (
+OWNER = "import sys; from pathlib import Path; from kws_training.loop.run_folder import run_folder\n" + (
     "with run_folder(Path(sys.argv[1])): print('owned', flush=True); sys.stdin.read()"
 )
 
@@ -93,7 +93,7 @@ def test_a_full_log_is_an_error_here_and_not_in_a_thread(tmp_path):
     log_epoch(tmp_path, 1, {"loss": 0.5})
     log_epoch(tmp_path, 2, {"loss": 0.4})
     assert len(list(tmp_path.iterdir())) == 2
-    code = "import sys; from pathlib import Path; from kws_training.event_log import log_epoch\n" + (
+    code = "import sys; from pathlib import Path; from kws_training.loop.event_log import log_epoch\n" + (
         "try: log_epoch(Path(sys.argv[1]), 3, {str(i): 0.1 for i in range(2000)})\n"
         "except OSError as error: print(error.strerror)"
     )

@@ -23,7 +23,7 @@ def windows() -> np.ndarray:
 
 
 def network(keywords: int, scenes: int):
-    from kws_training.waveform.train import new_network
+    from kws_training.schemes.kit.train import new_network
 
     return new_network(recipes.load("default"), {"keyword": keywords, "scene": scenes})
 
@@ -53,7 +53,7 @@ def test_other_words_start_anew_and_another_shape_is_refused(windows):
     assert np.array_equal(model.get_layer("keyword").get_weights()[0], before)
     with pytest.raises(InputError, match="are not these"):
         take_file_weights(model, SHIPPED, other, whole=True, windows=windows)
-    from kws_training.waveform.train import new_network
+    from kws_training.schemes.kit.train import new_network
 
     small = recipes.load("default", {"model.channels": 64})
     narrow = new_network(small, {"keyword": 10, "scene": 10})

@@ -17,12 +17,12 @@ from kws_device.front_end import log_mel
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 from kws_training.data.mined import Mined, Stretch, write_table
-from kws_training.verifier import recipe as recipes
-from kws_training.verifier import settings
-from kws_training.verifier.calibration import platt, shown_rate
-from kws_training.verifier.examples import Examples, Kind, between_pauses
-from kws_training.verifier.sound import SoundFolders, Sounds, of_split
-from kws_training.verifier.validation import threshold
+from kws_training.schemes.verifier import recipe as recipes
+from kws_training.schemes.verifier import settings
+from kws_training.schemes.verifier.calibration import platt, shown_rate
+from kws_training.schemes.verifier.examples import Examples, Kind, between_pauses
+from kws_training.schemes.verifier.sound import SoundFolders, Sounds, of_split
+from kws_training.schemes.verifier.validation import threshold
 
 RATE = 16000
 RECIPE = recipes.load("verifier")
@@ -186,8 +186,8 @@ def test_a_recipe_reads_back_what_it_wrote(tmp_path):
 def test_it_starts_with_the_convolutions_of_its_first_network():
     keras = pytest.importorskip("keras")
     pytest.importorskip("onnx")
-    from kws_training.verifier.network import verifier_network
-    from kws_training.verifier.start import take_start
+    from kws_training.schemes.verifier.network import verifier_network
+    from kws_training.schemes.verifier.start import take_start
 
     first = model_file.find(None).with_name("kws-float.onnx")
     network = verifier_network(RECIPE.front_end, RECIPE.model, 10)
@@ -223,8 +223,8 @@ def _head(first: Path, features: np.ndarray) -> np.ndarray:
 def test_a_start_of_other_widths_is_refused():
     pytest.importorskip("keras")
     pytest.importorskip("onnx")
-    from kws_training.verifier.network import verifier_network
-    from kws_training.verifier.start import take_start
+    from kws_training.schemes.verifier.network import verifier_network
+    from kws_training.schemes.verifier.start import take_start
 
     network = verifier_network(RECIPE.front_end, replace(RECIPE.model, channels=24), 9)
     with pytest.raises(InputError, match="has no convolution like"):
@@ -275,8 +275,8 @@ SMALL = {
 
 def test_a_run_has_what_an_export_takes_and_goes_on_where_it_stopped(folders, tmp_path, monkeypatch):
     keras = pytest.importorskip("keras")
-    from kws_training.verifier import validation
-    from kws_training.verifier.train import train_verifier
+    from kws_training.schemes.verifier import validation
+    from kws_training.schemes.verifier.train import train_verifier
 
     monkeypatch.setattr(validation, "_WORDS", 10)
     recipe = recipes.load("verifier", {**SMALL, "optimisation.epochs": 2})
@@ -300,7 +300,7 @@ def test_a_run_has_what_an_export_takes_and_goes_on_where_it_stopped(folders, tm
 
 
 def test_a_first_network_with_other_words_is_refused(folders, tmp_path):
-    from kws_training.verifier.train import train_verifier
+    from kws_training.schemes.verifier.train import train_verifier
 
     recipe = recipes.load("verifier", {"keywords": ["yes", "no"]})
     with pytest.raises(InputError, match="the recipe is for yes, no"):

@@ -14,9 +14,9 @@ from kws_device.strict import json_text
 from . import recipes
 from .data.corpus import Folders
 from .loop.threads import keep_products_small
-from .study.features import default_cache
-from .study.recipe import StudyRecipe
-from .study.reported import VARIANTS
+from .schemes.study.features import default_cache
+from .schemes.study.recipe import StudyRecipe
+from .schemes.study.reported import VARIANTS
 
 _DATA = {
     "speech": "Speech Commands, split by its lists, or a folder for each word, split by rank of the speakers",
@@ -138,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[:1] == ["speed"]:
         return _speed(arguments[1:])
     if arguments[:1] == ["verifier"]:
-        from .verifier.command import main as train_verifier
+        from .schemes.verifier.command import main as train_verifier
 
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         return train_verifier(arguments[1:])
@@ -173,12 +173,12 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError(f"--teacher: not for {recipe.name}, a recipe of the study; leave it out")
         if options.hard:
             raise InputError(f"--hard: not for {recipe.name}, a recipe of the study; leave it out")
-        from .study.train import train as train_study
+        from .schemes.study.train import train as train_study
 
         cache = options.cache or default_cache()
         path = train_study(recipe, folders, options.out, cache, options.resume, options.start_from)
     else:
-        from .waveform.train import train
+        from .schemes.kit.train import train
 
         path = train(recipe, folders, options.out, options.resume, options.start_from, options.teacher)
     print(f"trained: {path}; next: kws-export {options.out} --out FOLDER", file=sys.stderr)
@@ -206,7 +206,7 @@ def _study(arguments: list[str]) -> int:
         raise InputError(f"--seeds {options.seeds}: must be at least 1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-    from .study.run_table import run_table
+    from .schemes.study.run_table import run_table
 
     page = run_table(
         Folders(options.speech, options.scenes),

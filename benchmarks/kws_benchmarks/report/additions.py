@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kws_device.errors import InputError
-from kws_training.study.content import COLUMNS, SPLITS
+from kws_training.schemes.study.content import COLUMNS, SPLITS
 
 from .shapes import anything, listing, mapping, maybe, number, pair, positive, table, text
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from kws_device import atomic
 from kws_training.evaluation.html import template
 from kws_training.loop import runs
-from kws_training.study.content import COLUMNS, SPLITS, TITLES
+from kws_training.schemes.study.content import COLUMNS, SPLITS, TITLES
 
 from ..robustness.anchors import ANCHORS
 from ..robustness.measure import Result

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kws_training.study.content import COLUMNS
-from kws_training.study.reported import ALONE, ROWS
+from kws_training.schemes.study.content import COLUMNS
+from kws_training.schemes.study.reported import ALONE, ROWS
 
 from ..robustness.measure import Result
 

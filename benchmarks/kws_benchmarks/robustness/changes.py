@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kws_training.schemes.kit.augmentation import shifted
 from kws_training.signal.reverb import REVERBERATION_S, in_room, room_response
-from kws_training.waveform.augmentation import shifted
 
 Samples = NDArray[np.float32]
 

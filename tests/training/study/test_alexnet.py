@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kws_training import recipes
-from kws_training.study.network import alexnet, train_only
+from kws_training.schemes.study.network import alexnet, train_only
 
 LABELS = {"keyword": 30, "scene": 10}
 HEADS = {

@@ -19,8 +19,8 @@ from kws_device.front_end import log_mel
 from kws_training import recipes
 from kws_training.data.layouts import Clip
 from kws_training.data.segments import centred
-from kws_training.study import features as module
-from kws_training.study.features import features
+from kws_training.schemes.study import features as module
+from kws_training.schemes.study.features import features
 
 RATE = 16000
 FRONT_END = recipes.load("run5").front_end
@@ -202,7 +202,7 @@ from kws_device import audio_files
 from kws_device.errors import InputError
 from kws_training import recipes
 from kws_training.data.layouts import Clip
-from kws_training.study.features import features
+from kws_training.schemes.study.features import features
 def full():
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 def killed():

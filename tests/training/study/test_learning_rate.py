@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kws_training.study.learning_rate import Triangular
+from kws_training.schemes.study.learning_rate import Triangular
 
 LOW, HIGH = 7e-5, 7e-4
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kws_training.study.augmentation import augmented, erased, flipped, mixup, moved
-from kws_training.study.recipe import SpectrogramAugmentation
+from kws_training.schemes.study.augmentation import augmented, erased, flipped, mixup, moved
+from kws_training.schemes.study.recipe import SpectrogramAugmentation
 
 AREA, ASPECT = (0.02, 0.1), 3.3
 FRAMES, MELS = 100, 40

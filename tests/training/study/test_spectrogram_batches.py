@@ -11,10 +11,10 @@ import pytest
 
 from kws_device.front_end import Normalisation
 from kws_training import recipes
-from kws_training.study.batches import SpectrogramBatches
-from kws_training.study.examples import Examples
-from kws_training.study.features import Features
-from kws_training.study.stages import stage_of
+from kws_training.schemes.study.batches import SpectrogramBatches
+from kws_training.schemes.study.examples import Examples
+from kws_training.schemes.study.features import Features
+from kws_training.schemes.study.stages import stage_of
 
 SIZE = 4
 PLAIN = {

@@ -13,7 +13,7 @@ import trees
 from helpers import one_line_refusal
 
 from kws_device import model_file
-from kws_training.study.reported import ROWS
+from kws_training.schemes.study.reported import ROWS
 
 SOME = ("base-scd", "run4", "run5")
 """Rows of the variants that differ from the documented one in data and switches alone."""

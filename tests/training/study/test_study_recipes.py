@@ -10,8 +10,8 @@ import tomli_w
 from kws_device.errors import InputError
 from kws_device.strict import plain
 from kws_training import recipes
-from kws_training.study.recipe import StudyRecipe
-from kws_training.study.stages import stage_of
+from kws_training.schemes.study.recipe import StudyRecipe
+from kws_training.schemes.study.stages import stage_of
 
 JOINT = ("run3", "run4", "run5", "run6", "runa")
 TUNED = {"run7": "run4", "run8": "run5", "run9": "run6"}

@@ -15,7 +15,7 @@ from .. import recipes
 from ..data.corpus import Corpus, Folders, load_corpus
 from ..loop import runs
 from ..recipes import AnyRecipe
-from ..study.recipe import StudyRecipe
+from ..schemes.study.recipe import StudyRecipe
 from . import plots
 from .eval_sets import (
     SNRS_DB,

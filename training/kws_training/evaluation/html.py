@@ -11,7 +11,7 @@ def template(name: str) -> jinja2.Template:
     """A template; what it is given is escaped.
 
     Args:
-        name: PACKAGE/FILE, also in the template's own imports: kws_training.study/page.html.
+        name: PACKAGE/FILE, also in the template's own imports: kws_training.schemes.study/page.html.
     """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_source),

@@ -1,1 +1,1 @@
-"""The training loop: epochs that can be interrupted, the folder of a run, its manifest, and starting weights."""
+"""The training loop: epochs that can be interrupted, the folder of a run, its manifest, starting weights."""

@@ -18,7 +18,7 @@ from ..data import mined, tts
 from ..data.corpus import paths_below
 from ..data.splits import background_splits
 from ..mining.mine import NothingMinedError, Plan, mine
-from ..verifier import recipe as verifiers
+from ..schemes.verifier import recipe as verifiers
 from . import words
 from .plan import OwnPlan
 from .stages import Progress, Stage, program, run_stages

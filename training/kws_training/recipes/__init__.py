@@ -13,8 +13,8 @@ import tomllib
 from kws_device.errors import InputError
 from kws_device.strict import build, plain
 
-from ..study.recipe import StudyRecipe
-from ..waveform.recipe import Recipe
+from ..schemes.kit.recipe import Recipe
+from ..schemes.study.recipe import StudyRecipe
 from .parts import MOST_EPOCHS
 
 AnyRecipe = Recipe | StudyRecipe

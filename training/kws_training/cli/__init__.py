@@ -1,0 +1,1 @@
+"""The commands kws-train and kws-data."""

@@ -1,0 +1,112 @@
+"""kws-train verifier: train the second network of a model file."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from kws_device.command import ArgumentParser
+from kws_device.errors import InputError
+from kws_device.manifest import Source
+
+from ...recipes import listed, override
+from . import recipe as recipes
+from .sound import SoundFolders
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="kws-train verifier",
+        description="Train a second network that confirms or refuses what a model takes for its keywords. "
+        "First let kws-data mine listen with that model, to sound of training and of validation.",
+    )
+    parser.add_argument(
+        "recipe",
+        nargs="?",
+        default="verifier",
+        metavar="RECIPE",
+        help=f"{', '.join(recipes.names())} or a TOML file",
+    )
+    parser.add_argument(
+        "--first", metavar="FILE|NAME", help="the first network's file; default: the shipped model"
+    )
+    parser.add_argument(
+        "--speech",
+        type=Path,
+        metavar="DIR",
+        required=True,
+        help="Speech Commands, or one's own words in folders",
+    )
+    for name, text in (
+        ("voices", "words said by synthetic voices (kws-data voices)"),
+        ("negatives", "continuous speech and other words; each folder is split by speaker"),
+        ("noise", "background without speech; each folder is split by recording"),
+        ("hard", "of kws-data mine, with --split train and with --split validation"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help=text
+        )
+    parser.add_argument("--rooms", type=Path, metavar="DIR", help="impulse responses of real rooms; optional")
+    parser.add_argument("--keywords", metavar="A,B,C", help="the first network's, instead of the recipe's")
+    parser.add_argument("--out", type=Path, metavar="RUN", required=True, help="folder of the run")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="RUN|FILE",
+        help="weights to start from: the first network's run or float .onnx, or the run of another verifier",
+    )
+    parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's")
+    parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change any value of the recipe"
+    )
+    parser.add_argument(
+        "--source", action="append", default=[], metavar="NAME;LICENCE", help="of the data, for the manifest"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; raises InputError for bad input."""
+    options = _parser().parse_args(arguments)
+    overrides = dict(override(text) for text in options.set)
+    if options.keywords is not None:
+        overrides["keywords"] = listed(options.keywords)
+    if options.seed is not None:
+        overrides["seed"] = options.seed
+    recipe = recipes.load(options.recipe, overrides)
+    if options.epochs is not None:
+        if options.epochs < 1:
+            raise InputError(f"--epochs {options.epochs}: must be at least 1")
+        recipe = replace(recipe, optimisation=replace(recipe.optimisation, epochs=options.epochs))
+    folders = SoundFolders(
+        options.speech,
+        tuple(options.voices),
+        tuple(options.negatives),
+        tuple(options.noise),
+        tuple(options.hard),
+        options.rooms,
+    )
+
+    from .train import train_verifier
+
+    path = train_verifier(
+        recipe, options.first, folders, options.out, options.start, options.resume, _sources(options.source)
+    )
+    print(
+        f"trained: {path}; next: kws-export verifier {options.out} --model FILE --out FOLDER", file=sys.stderr
+    )
+    return 0
+
+
+def _sources(stated: list[str]) -> tuple[Source, ...]:
+    found = []
+    for text in stated:
+        name, separator, licence = text.partition(";")
+        if not separator or not name.strip() or not licence.strip():
+            raise InputError(f"--source {text}: write NAME;LICENCE")
+        found.append(Source(name.strip(), licence.strip()))
+    return tuple(found)
