@@ -57,7 +57,7 @@ def test_the_onnx_models_are_valid_and_tell_their_labels(exported):
 
 
 def test_each_file_teaches_what_the_run_would(trained, exported):
-    from kws_training.schemes.kit.teacher import Teacher
+    from kws_training.schemes.kit.distillation import Teacher
 
     mels = np.random.default_rng(0).uniform(-80, -20, (50, 98, 40)).astype(np.float32)
     shares = np.array([0.1, 0.2, 0.3, 0.4])

@@ -22,7 +22,7 @@ from kws_training import recipes
 from kws_training.loop import runs
 from kws_training.loop.bn_folding import folded
 from kws_training.loop.fit import Plan, fit
-from kws_training.schemes.kit.rounding import RoundedKernel, RoundedOutput, with_rounding, without_rounding
+from kws_training.schemes.kit.qat import RoundedKernel, RoundedOutput, with_rounding, without_rounding
 from kws_training.schemes.kit.train import compiled, new_network
 
 AWARE = ("--set", "quantisation.aware=true", "--set", "optimisation.learning_rate=1e-3")

@@ -9,8 +9,8 @@ import trees
 
 from kws_training import recipes
 from kws_training.data.corpus import Folders, keyword_labels, load_corpus
-from kws_training.schemes.kit.balance import BalancedCrossentropy
 from kws_training.schemes.kit.examples import Examples
+from kws_training.schemes.kit.losses import BalancedCrossentropy
 from kws_training.schemes.kit.train import statistics
 
 SHARES = np.array([0.1, 0.2, 0.7])

@@ -11,7 +11,7 @@ import pytest
 
 from kws_device import model_file
 from kws_device.errors import InputError
-from kws_training.schemes.kit.teacher import Teacher, check_teacher
+from kws_training.schemes.kit.distillation import Teacher, check_teacher
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from .augmentation import masked, through_microphones
+from .distillation import Teacher
 from .examples import Examples
 from .recipe import Recipe
-from .teacher import Teacher
 
 Arrays = dict[str, NDArray[np.float32]]
 Batch = tuple[NDArray[np.float16], Arrays, Arrays]

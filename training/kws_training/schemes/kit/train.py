@@ -26,9 +26,9 @@ from ...loop.manifest import first_manifest
 from ...loop.memory import free_bytes
 from ...loop.run_folder import run_folder
 from ...loop.warm_start import check_labels, manifest_of, take_file_weights, take_weights
+from .distillation import Teacher, check_teacher
 from .examples import Examples
 from .recipe import Recipe
-from .teacher import Teacher, check_teacher
 
 if TYPE_CHECKING:
     import keras
@@ -115,7 +115,7 @@ def _train(
     from ...loop.devices import all_devices, divisible
     from ...loop.fit import Plan, fit, without_optimizer
     from .batches import Batches, Drawn
-    from .rounding import without_rounding
+    from .qat import without_rounding
 
     knows = None if teacher is None else Teacher(teacher, shares)
     keras.utils.set_random_seed(recipe.seed)
@@ -212,8 +212,8 @@ def compiled(network: keras.Model, recipe: Recipe, steps: int, shares: NDArray[n
     import keras
 
     from ...loop.fit import warmed_up
-    from .balance import BalancedCrossentropy
-    from .rounding import with_rounding
+    from .losses import BalancedCrossentropy
+    from .qat import with_rounding
 
     model = with_rounding(network) if recipe.quantisation.aware else network
     plan = recipe.optimisation
