@@ -74,8 +74,8 @@ def test_no_json_is_written_with_numbers_that_it_has_no_word_for(folder):
     ("module", "forbidden"),
     [
         ("kws_device.listen", {"sounddevice", "tensorflow", "librosa"}),
-        ("kws_training.train_command", {"tensorflow", "keras", "librosa", "matplotlib"}),
-        ("kws_training.data_command", {"tensorflow", "keras", "librosa", "matplotlib"}),
+        ("kws_training.cli.train", {"tensorflow", "keras", "librosa", "matplotlib"}),
+        ("kws_training.cli.data", {"tensorflow", "keras", "librosa", "matplotlib"}),
         ("kws_export.command", {"tensorflow", "keras", "librosa", "matplotlib"}),
         ("kws_benchmarks.command", {"tensorflow", "keras", "librosa", "matplotlib"}),
     ],

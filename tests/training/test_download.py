@@ -28,7 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kws_device.errors import InputError
-from kws_training import data_command
+from kws_training.cli import data as data_command
 from kws_training.data import download
 from kws_training.data.datasets import DATASETS, Published
 from kws_training.data.download import download as fetch

@@ -11,12 +11,12 @@ from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 from kws_device.strict import json_text
 
-from . import recipes
-from .data.corpus import Folders
-from .loop.threads import keep_products_small
-from .schemes.study.features import default_cache
-from .schemes.study.recipe import StudyRecipe
-from .schemes.study.reported import VARIANTS
+from .. import recipes
+from ..data.corpus import Folders
+from ..loop.threads import keep_products_small
+from ..schemes.study.features import default_cache
+from ..schemes.study.recipe import StudyRecipe
+from ..schemes.study.reported import VARIANTS
 
 _DATA = {
     "speech": "Speech Commands, split by its lists, or a folder for each word, split by rank of the speakers",
@@ -130,7 +130,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[:1] == ["evaluate"]:
         return _evaluate(arguments[1:])
     if arguments[:1] == ["own"]:
-        from .own.command import main as own
+        from ..own.command import main as own
 
         return own(arguments[1:])
     if arguments[:1] == ["study"]:
@@ -138,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[:1] == ["speed"]:
         return _speed(arguments[1:])
     if arguments[:1] == ["verifier"]:
-        from .schemes.verifier.command import main as train_verifier
+        from ..schemes.verifier.command import main as train_verifier
 
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         return train_verifier(arguments[1:])
@@ -173,12 +173,12 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError(f"--teacher: not for {recipe.name}, a recipe of the study; leave it out")
         if options.hard:
             raise InputError(f"--hard: not for {recipe.name}, a recipe of the study; leave it out")
-        from .schemes.study.train import train as train_study
+        from ..schemes.study.train import train as train_study
 
         cache = options.cache or default_cache()
         path = train_study(recipe, folders, options.out, cache, options.resume, options.start_from)
     else:
-        from .schemes.kit.train import train
+        from ..schemes.kit.train import train
 
         path = train(recipe, folders, options.out, options.resume, options.start_from, options.teacher)
     print(f"trained: {path}; next: kws-export {options.out} --out FOLDER", file=sys.stderr)
@@ -188,7 +188,7 @@ def main(argv: list[str] | None = None) -> int:
 def _evaluate(arguments: list[str]) -> int:
     options = _evaluate_parser().parse_args(arguments)
 
-    from .evaluation.evaluate import evaluate
+    from ..evaluation.evaluate import evaluate
 
     print(f"{'set':18} {'keyword':>8} {'n':>6} {'scene':>8} {'n':>6}")
     for set_, judged in evaluate(options.run, Folders(options.speech, options.scenes), options.split):
@@ -206,7 +206,7 @@ def _study(arguments: list[str]) -> int:
         raise InputError(f"--seeds {options.seeds}: must be at least 1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-    from .schemes.study.run_table import run_table
+    from ..schemes.study.run_table import run_table
 
     page = run_table(
         Folders(options.speech, options.scenes),

@@ -13,12 +13,12 @@ from kws_device.errors import InputError
 from kws_device.strict import json_text
 from kws_device.untrusted_text import printable
 
-from . import recipes
-from .data.check import check
-from .data.datasets import DATASETS
-from .data.layouts import FOLDS, PUBLISHED, read_dataset
-from .data.splits import SPLITS
-from .mining.mine import MOST, MOST_MB, NEAR, Plan, mine
+from .. import recipes
+from ..data.check import check
+from ..data.datasets import DATASETS
+from ..data.layouts import FOLDS, PUBLISHED, read_dataset
+from ..data.splits import SPLITS
+from ..mining.mine import MOST, MOST_MB, NEAR, Plan, mine
 
 _EXAMPLES = 5
 
@@ -153,7 +153,7 @@ def _check(options: argparse.Namespace) -> None:
     dataset = read_dataset(options.folder, options.folds)
     report = check(dataset)
     if options.plots is not None:
-        from .evaluation.plots import class_counts, shared_sources
+        from ..evaluation.plots import class_counts, shared_sources
 
         class_counts(report["splits"], options.plots / "class_counts.png")
         shared_sources(dataset.clips, options.plots / "shared_sources.png")
@@ -164,7 +164,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _download(options: argparse.Namespace) -> None:
-    from .data.download import download
+    from ..data.download import download
 
     stated = PUBLISHED[DATASETS[options.name].layout]
     if "-NC" in stated:
@@ -175,7 +175,7 @@ def _download(options: argparse.Namespace) -> None:
 
 
 def _voices(options: argparse.Namespace) -> None:
-    from .data.tts import make, other_words
+    from ..data.tts import make, other_words
 
     keywords = recipes.listed(options.keywords)
     if min(options.voices, options.others) < 0 or options.voices + options.others == 0:

@@ -14,19 +14,19 @@ from tqdm import tqdm
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from .data.corpus import Corpus, Recording, keyword_labels
-from .data.layouts import Clip
-from .recipes import AnyRecipe
-from .schemes.kit.batches import Batches, Drawn
-from .schemes.kit.examples import Examples
-from .schemes.kit.recipe import Recipe
-from .schemes.kit.train import compiled, new_network
-from .schemes.study.batches import SpectrogramBatches
-from .schemes.study.examples import Examples as SpectrogramExamples
-from .schemes.study.features import Features
-from .schemes.study.recipe import StudyRecipe
-from .schemes.study.stages import stage_of
-from .schemes.study.train import compiled as compiled_study
+from ..data.corpus import Corpus, Recording, keyword_labels
+from ..data.layouts import Clip
+from ..recipes import AnyRecipe
+from ..schemes.kit.batches import Batches, Drawn
+from ..schemes.kit.examples import Examples
+from ..schemes.kit.recipe import Recipe
+from ..schemes.kit.train import compiled, new_network
+from ..schemes.study.batches import SpectrogramBatches
+from ..schemes.study.examples import Examples as SpectrogramExamples
+from ..schemes.study.features import Features
+from ..schemes.study.recipe import StudyRecipe
+from ..schemes.study.stages import stage_of
+from ..schemes.study.train import compiled as compiled_study
 
 _WORDS, _SCENES = 2048, 256
 _SCENE_S = 5
