@@ -2,13 +2,14 @@
 # make test     run all tests (sets up everything)
 # make setup    the full environment in .venv
 # make lint     format, style and types
+# make docs     the documentation as a website in site/
 # make wheel    the distributions in dist/, and the versions that belong to the device's
 
 PYTHON ?= python3
 SETTINGS := Makefile constraints.txt device/constraints.txt $(wildcard */pyproject.toml)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: listen test setup lint wheel
+.PHONY: listen test setup lint docs wheel
 
 # A person at a terminal hears it in real time; a log gets it as fast as it goes.
 listen: .venv-listen/ready
@@ -23,6 +24,9 @@ lint: .venv/ready
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+docs: .venv/ready
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --quiet --strict
 
 wheel: .venv/ready
 	.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist \
@@ -43,9 +47,10 @@ wheel: .venv/ready
 	.venv-tflite-runtime/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--editable ./device && touch $@ || echo "no tflite-runtime for this Python: its tests skip" >&2
 
-.venv/ready: $(SETTINGS) tests/requirements.txt
+.venv/ready: $(SETTINGS) tests/requirements.txt docs/requirements.txt
 	@echo "setting up .venv (once, some minutes)" >&2
 	$(PYTHON) -m venv .venv
-	.venv/bin/python $(PIP_INSTALL) --requirement tests/requirements.txt --editable './device[signature]' \
+	.venv/bin/python $(PIP_INSTALL) --requirement tests/requirements.txt --requirement docs/requirements.txt \
+		--editable './device[signature]' \
 		--editable './training[tensorflow]' --editable ./export --editable ./benchmarks
 	@touch $@

@@ -55,8 +55,8 @@ def test_the_versions_are_those_that_these_tests_run_with():
 
 
 def test_every_command_that_installs_the_wheel_takes_them():
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     commands = re.findall(r".*pip install.*kws_device-.*", "\n".join(page.read_text() for page in pages))
-    assert len(commands) == 3
+    assert len(commands) == 4
     assert all("--constraint constraints-device.txt" in command for command in commands)
     assert "dist/constraints-device.txt" in (ROOT / "Makefile").read_text()
