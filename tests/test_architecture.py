@@ -76,8 +76,8 @@ def test_no_json_is_written_with_numbers_that_it_has_no_word_for(folder):
         ("kws_device.listen", {"sounddevice", "tensorflow", "librosa"}),
         ("kws_training.cli.train", {"tensorflow", "keras", "librosa", "matplotlib"}),
         ("kws_training.cli.data", {"tensorflow", "keras", "librosa", "matplotlib"}),
-        ("kws_export.command", {"tensorflow", "keras", "librosa", "matplotlib"}),
-        ("kws_benchmarks.command", {"tensorflow", "keras", "librosa", "matplotlib"}),
+        ("kws_export.cli", {"tensorflow", "keras", "librosa", "matplotlib"}),
+        ("kws_benchmarks.cli", {"tensorflow", "keras", "librosa", "matplotlib"}),
     ],
 )
 def test_help_does_not_load_what_is_heavy(module, forbidden):

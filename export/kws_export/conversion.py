@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from . import graph, onnx_model, tflite
+from . import onnx_model, tflite, tflite_graph
 from .files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX
 from .logits import without_softmax
 
@@ -30,7 +30,7 @@ def converted(
     """
     bare = without_softmax(model)
     contents = {FLOAT: tflite.float_model(bare), INT8: tflite.int8_model(bare, windows)}
-    graph.check_int8(contents[INT8])
+    tflite_graph.check_int8(contents[INT8])
     contents[FLOAT_ONNX] = onnx_model.float_model(bare, labels)
     contents[INT8_ONNX] = onnx_model.int8_model(contents[INT8], labels)
     for name in (FLOAT_ONNX, INT8_ONNX):

@@ -24,7 +24,7 @@ from kws_training.loop import runs
 from kws_training.recipes import folds
 from kws_training.recipes.parts import ExportLimits
 
-from . import card, graph, limits, onnx_model, parity
+from . import card, limits, onnx_model, parity, tflite_graph
 from .calibration import GAINS_DB, calibration_windows
 from .conversion import converted
 from .files import FIGURES, FLOAT, INT8, INT8_ONNX, REPORT, all_or_nothing
@@ -111,7 +111,9 @@ def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict
             **calibrated,
             "onnx_opset": onnx_model.OPSET,
             "parameters": model.count_params(),
-            "multiply_adds": sum(operator.multiply_adds for operator in graph.operators(contents[INT8])),
+            "multiply_adds": sum(
+                operator.multiply_adds for operator in tflite_graph.operators(contents[INT8])
+            ),
             "files": {name: _written(folder / name, content, sealed) for name, content in contents.items()},
             "parity": figures,
         }
@@ -151,7 +153,7 @@ def _converted(
 
 def _written(path: Path, content: bytes, manifest: Manifest) -> dict[str, Any]:
     file = model_file.write(path, content, manifest)
-    kinds = onnx_model.operators(content) if path.suffix == ".onnx" else graph.kinds(content)
+    kinds = onnx_model.operators(content) if path.suffix == ".onnx" else tflite_graph.kinds(content)
     return {"bytes": path.stat().st_size, "hash": file.manifest.hash, "operators": kinds}
 
 

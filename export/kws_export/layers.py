@@ -13,7 +13,7 @@ from kws_device.errors import InputError
 from kws_device.quiet import quiet_libraries
 from kws_device.tensors import Quantiser
 
-from .graph import Operator, operators, output_tensors
+from .tflite_graph import Operator, operators, output_tensors
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from kws_device.quiet import overheard, quiet_libraries
 from kws_device.strict import json_text
 from kws_training.loop.bn_folding import folded
 
-from . import graph as tflite_graph
+from . import tflite_graph
 
 if TYPE_CHECKING:
     import keras

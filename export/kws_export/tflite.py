@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kws_device.errors import InputError
 
-from .names import with_short_names
+from .tensor_names import with_short_names
 
 if TYPE_CHECKING:
     import keras

@@ -23,7 +23,7 @@ from kws_training.loop import runs
 from kws_training.schemes.verifier import settings as verifier_settings
 from kws_training.schemes.verifier.settings import Settings
 
-from . import graph, onnx_model
+from . import onnx_model, tflite_graph
 from .conversion import converted
 from .files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX, all_or_nothing
 from .parity import agreement
@@ -84,7 +84,9 @@ def add_verifier(run: Path, models: Sequence[Path], out: Path) -> dict[str, Any]
             "run": run.name,
             "first": settings.first,
             "parameters": model.count_params(),
-            "multiply_adds": sum(operator.multiply_adds for operator in graph.operators(contents[INT8])),
+            "multiply_adds": sum(
+                operator.multiply_adds for operator in tflite_graph.operators(contents[INT8])
+            ),
             "files": written,
             "parity": parity,
         }
@@ -105,7 +107,7 @@ def _manifest(settings: Settings, file: ModelFile, run: Path) -> Manifest:
 def _format(file: ModelFile) -> str:
     """The file of a conversion that holds the same format and precision as the first network."""
     if file.kind == containers.TFLITE:
-        return FLOAT if graph.float_tensors(file.model) else INT8
+        return FLOAT if tflite_graph.float_tensors(file.model) else INT8
     return INT8_ONNX if "QuantizeLinear" in onnx_model.operators(file.model) else FLOAT_ONNX
 
 

@@ -11,7 +11,7 @@ from helpers import one_line_refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kws_benchmarks.compare import compare, corrected, exchange_test
+from kws_benchmarks.robustness.compare import compare, corrected, exchange_test
 from kws_benchmarks.robustness.predictions import predictions, read
 from kws_device.errors import InputError
 from kws_training.evaluation.eval_sets import Item

@@ -13,9 +13,9 @@ import zipfile
 import pytest
 from helpers import one_line_refusal
 
+from kws_benchmarks.pi.emulation import same_events, score_differences
+from kws_benchmarks.pi.hosts import Here
 from kws_benchmarks.pi.machine import PROCESSORS, Machine, counter, cpuinfo
-from kws_benchmarks.pi.measure import same_events, score_differences
-from kws_benchmarks.pi.sides import Here
 from kws_benchmarks.pi.userland import device_wheel, requirements
 from kws_device.errors import InputError
 

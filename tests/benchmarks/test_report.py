@@ -19,13 +19,13 @@ import soundfile
 import trees
 from helpers import one_line_refusal
 
-from kws_benchmarks.command import main
+from kws_benchmarks.cli import main
 from kws_benchmarks.report.additions import additions
 from kws_benchmarks.report.drawing import spread
 from kws_benchmarks.report.reports import report
-from kws_benchmarks.robustness import clips, measure
-from kws_benchmarks.robustness.measure import Plan, robustness
-from kws_benchmarks.robustness.models import candidate, names
+from kws_benchmarks.robustness import clips, evaluate
+from kws_benchmarks.robustness.candidates import candidate, names
+from kws_benchmarks.robustness.evaluate import Plan, robustness
 from kws_device import model_file
 from kws_device.errors import InputError, RequirementError
 from kws_device.front_end import Normalisation
@@ -277,7 +277,7 @@ def test_names_take_as_much_of_the_paths_as_tells_them_apart(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_number_of_clips(shipped, tmp_path, monkeypatch):
-    monkeypatch.setattr(measure, "_CHUNK", 16)
+    monkeypatch.setattr(evaluate, "_CHUNK", 16)
     monkeypatch.setattr(clips, "_KEPT_SAMPLES", 10 * 16000)
     peaks = []
     for speakers in (5, 20, 100):  # the first one, so that everything is loaded

@@ -10,9 +10,9 @@ import soundfile
 from helpers import one_line_refusal
 
 from kws_benchmarks.peers.environments import PEERS, environment
-from kws_benchmarks.peers.hearing import hear
-from kws_benchmarks.speed.measure import speed
-from kws_benchmarks.speed.parts import parts, windows
+from kws_benchmarks.peers.peer_process import hear
+from kws_benchmarks.speed.cpu_time import speed
+from kws_benchmarks.speed.stages import parts, windows
 from kws_device import Spotter, audio_files, model_file
 from kws_device.engine import load_engine
 from kws_device.errors import InputError
@@ -85,7 +85,7 @@ def test_a_peer_is_measured_beside_ours_in_an_environment_of_its_own(monkeypatch
         environment(peer, tmp_path)
     except InputError as error:
         pytest.skip(f"no packages to be had: {error}")
-    monkeypatch.setattr("kws_benchmarks.speed.measure.PEERS", (peer,))
+    monkeypatch.setattr("kws_benchmarks.speed.cpu_time.PEERS", (peer,))
     report = speed(None, None, seconds=3.0, rounds=1, peers=tmp_path)
     (figures,) = report["peers"].values()
     assert list(report["peers"]) == ["pymicro-wakeword"]

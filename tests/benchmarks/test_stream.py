@@ -16,10 +16,10 @@ from helpers import one_line_refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kws_benchmarks.stream.background import Passage, backgrounds, sources
+from kws_benchmarks.stream.backgrounds import Passage, backgrounds, sources
 from kws_benchmarks.stream.compose import Target, compose, continuous
 from kws_benchmarks.stream.figures import counts
-from kws_benchmarks.stream.judge import Script, Span, Tally, Verdict, judge, latency_ms, on_words
+from kws_benchmarks.stream.matching import Script, Span, Tally, Verdict, judge, latency_ms, on_words
 from kws_benchmarks.stream.outcomes import Streams, Tallies
 from kws_benchmarks.stream.thresholds import best_thresholds, sweep
 from kws_benchmarks.stream.trace import Trace, at_thresholds, listen, replay

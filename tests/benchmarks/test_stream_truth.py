@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from kws_benchmarks.peers import environments
 from kws_benchmarks.peers.environments import Peer
-from kws_benchmarks.peers.hearing import Step, hear
+from kws_benchmarks.peers.peer_process import Step, hear
 from kws_benchmarks.stream import compose as composing
-from kws_benchmarks.stream.background import Passage, sources
+from kws_benchmarks.stream.backgrounds import Passage, sources
+from kws_benchmarks.stream.benchmark import measured
 from kws_benchmarks.stream.compose import compose, continuous
-from kws_benchmarks.stream.judge import Script, ScriptWriter
 from kws_benchmarks.stream.listeners import PeerTrace
-from kws_benchmarks.stream.measure import measured
+from kws_benchmarks.stream.matching import Script, ScriptWriter
 from kws_benchmarks.stream.poisson import bound95
 from kws_benchmarks.stream.session import Plan
 from kws_benchmarks.stream.thresholds import check_shown

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import pytest
 
-from kws_benchmarks.robustness.measure import Plan, robustness
-from kws_benchmarks.robustness.models import candidate
+from kws_benchmarks.robustness.candidates import candidate
+from kws_benchmarks.robustness.evaluate import Plan, robustness
 from kws_benchmarks.robustness.verdict import verdict
 from kws_device import Spotter, model_file
 from kws_device.front_end import Normalisation

@@ -13,7 +13,7 @@ from small_verifier import FILES, LABELS, first_network
 
 from kws_device import AudioFile, Spotter, model_file
 from kws_device.engine import load_verifier
-from kws_export import graph, onnx_model
+from kws_export import onnx_model, tflite_graph
 from kws_training.schemes.verifier import settings as verifier_settings
 
 SHIPPED = model_file.read(model_file.find(None))
@@ -31,7 +31,7 @@ def test_every_format_gets_the_verifier_in_its_own(verified):
         assert file.manifest.schema == 4
         assert file.manifest.head("keyword").smoothing_s == 0.2
         assert file.manifest.recipe["verifier"]["name"] == "small"
-    assert graph.float_tensors(model_file.read(verified / "kws.tflite").verifier) == []
+    assert tflite_graph.float_tensors(model_file.read(verified / "kws.tflite").verifier) == []
     for name, eight_bit in (("kws.onnx", True), ("kws-float.onnx", False)):
         assert (
             "QuantizeLinear" in onnx_model.operators(model_file.read(verified / name).verifier)
@@ -67,8 +67,8 @@ def test_the_device_reports_what_the_verifier_confirms(verified, demo, name):
 
 def test_the_verifiers_answers_are_compared_on_an_emulated_pi_too(verified, tmp_path):
     pytest.importorskip("kws_benchmarks")
-    from kws_benchmarks.pi.measure import score_differences
-    from kws_benchmarks.pi.sides import Here
+    from kws_benchmarks.pi.emulation import score_differences
+    from kws_benchmarks.pi.hosts import Here
 
     both = score_differences(Here(), Here(), verified / "kws.tflite", tmp_path)
     alone = score_differences(Here(), Here(), SHIPPED.path, tmp_path)

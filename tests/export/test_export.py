@@ -13,7 +13,7 @@ from helpers import one_line_refusal
 
 from kws_device import model_file
 from kws_device.engine import load_engine
-from kws_export import graph
+from kws_export import tflite_graph
 
 OPTIONS = ("--test", "--report", "--limit", "int8_agreement=0.85")
 FILES = ("kws.tflite", "kws-float.tflite", "kws.onnx", "kws-float.onnx")
@@ -35,10 +35,10 @@ def test_the_folder_holds_the_files_and_nothing_half_written(exported):
 
 def test_the_int8_model_has_integers_in_and_out_and_inside(exported):
     model = model_file.read(exported / "kws.tflite").model
-    assert graph.float_tensors(model) == []
-    assert graph.float_tensors(model_file.read(exported / "kws-float.tflite").model) != []
-    assert "QUANTIZE" not in graph.kinds(model)
-    assert "CONV_2D" in graph.kinds(model)
+    assert tflite_graph.float_tensors(model) == []
+    assert tflite_graph.float_tensors(model_file.read(exported / "kws-float.tflite").model) != []
+    assert "QUANTIZE" not in tflite_graph.kinds(model)
+    assert "CONV_2D" in tflite_graph.kinds(model)
 
 
 def test_the_onnx_models_are_valid_and_tell_their_labels(exported):

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from kws_device.errors import InputError
 from kws_device.quiet import quiet_libraries
-from kws_export import graph, onnx_model, tflite
+from kws_export import onnx_model, tflite, tflite_graph
 from kws_export.layers import layers
 from kws_export.layers_report import write_layers
 from kws_export.logits import without_softmax
@@ -48,7 +48,7 @@ def test_every_multiply_add_is_in_the_table(made):
     found = layers(floating, int8, windows[:4])
     assert sum(layer.multiply_adds for layer in found) == multiply_adds(model)
     assert [layer.number for layer in found] == list(range(1, len(found) + 1))
-    assert {layer.operator for layer in found} == set(graph.kinds(int8))
+    assert {layer.operator for layer in found} == set(tflite_graph.kinds(int8))
     assert {layer.name for layer in found} >= set(model.output)
     kernels = sum(np.prod(layer.kernel, dtype=int) for layer in found if layer.kernel)
     assert kernels < sum(layer.constant_bytes for layer in found) < 2 * kernels + 2000
@@ -69,7 +69,7 @@ def test_a_layer_that_was_quantised_badly_stands_out(made):
     before = layers(floating, int8, windows[:8])
     bad = [layer.number for layer in before if layer.operator == "CONV_2D"][1]
     changed = bytearray(int8)
-    kernel = graph.operators(int8)[bad - 1].kernel
+    kernel = tflite_graph.operators(int8)[bad - 1].kernel
     model = schema.Model.GetRootAs(changed, 0)
     weights = model.Buffers(model.Subgraphs(0).Tensors(kernel).Buffer()).DataAsNumpy().view(np.int8)
     weights //= 16  # as if four bits had been lost
@@ -97,9 +97,9 @@ def test_the_page_shows_each_layer_and_needs_nothing_from_elsewhere(made, tmp_pa
 
 def test_float_tensors_and_one_scale_for_all_channels_are_refused(made, monkeypatch):
     _, bare, floating, int8, windows = made
-    graph.check_int8(int8)
+    tflite_graph.check_int8(int8)
     with pytest.raises(InputError, match="int8 cannot carry"):
-        graph.check_int8(floating)
+        tflite_graph.check_int8(floating)
     converter = tflite._converter
 
     def for_all_channels(model):
@@ -111,7 +111,7 @@ def test_float_tensors_and_one_scale_for_all_channels_are_refused(made, monkeypa
     with quiet_libraries():
         coarse = tflite.int8_model(bare, windows)
     with pytest.raises(InputError, match="1 scales for"):
-        graph.check_int8(coarse)
+        tflite_graph.check_int8(coarse)
 
 
 def test_a_model_that_breaks_a_rule_of_onnx_or_that_its_runtime_warns_of_is_refused(shipped):

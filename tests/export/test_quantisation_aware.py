@@ -16,7 +16,7 @@ from helpers import one_line_refusal
 
 from kws_device.quiet import quiet_libraries
 from kws_device.tensors import Quantiser
-from kws_export import graph, tflite
+from kws_export import tflite, tflite_graph
 from kws_export.logits import without_softmax
 from kws_training import recipes
 from kws_training.loop import runs
@@ -111,7 +111,7 @@ def test_each_step_rounds_as_tensorflow_lite_does(plain, windows):
     names = iter((*convolutions, "depthwise_conv1d_1", "conv1d_2"))
     subgraph = schema.Model.GetRootAs(content, 0).Subgraphs(0)
     compared = []
-    for i, operator in enumerate(graph.operators(content)):
+    for i, operator in enumerate(tflite_graph.operators(content)):
         inputs = subgraph.Operators(i).InputsAsNumpy()
         if operator.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
             layer = plain.get_layer(next(names))

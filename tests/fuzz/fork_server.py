@@ -37,7 +37,8 @@ _MOST_ADDRESSES_MB = 8000
 _COMMANDS = ("kws-listen", "kws-data", "kws-train", "kws-export", "kws-bench")
 _MODULES = (
     "ai_edge_litert.interpreter", "soundfile", "soxr", "kws_device.spotter",
-    "kws_benchmarks.compare", "kws_export.command", "kws_training.data.check", "kws_training.loop.runs",
+    "kws_benchmarks.robustness.compare", "kws_export.cli", "kws_training.data.check",
+    "kws_training.loop.runs",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from fuzz.networks import changed_onnx, changed_tflite, unpack_tflite
 
 from kws_device import containers, manifest
 from kws_device.errors import InputError
-from kws_export.names import packed
+from kws_export.tensor_names import packed
 
 _STRUCTURED = {containers.TFLITE: changed_tflite, containers.ONNX: changed_onnx}
 

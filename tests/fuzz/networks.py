@@ -11,7 +11,7 @@ import onnx
 from ai_edge_litert import schema_py_generated as schema
 from fuzz.mutations import INTEGERS, changed_bytes, changed_number
 
-from kws_export.names import packed
+from kws_export.tensor_names import packed
 
 _STOP_EARLY = 0.1
 """How often a drawn way down a tree ends at a part that has parts of its own."""

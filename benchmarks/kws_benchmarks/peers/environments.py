@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kws_device.errors import InputError
 
-from ..builds import built
-from ..processes import Arguments, output
+from .._support.build_cache import built
+from .._support.processes import Arguments, output
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Peer:
 
     name: str
     script: str
-    """Beside this module; see `hearing` for what it reads and prints."""
+    """Beside this module; see `peer_process` for what it reads and prints."""
     words: tuple[str, ...]
     """The models that it comes with."""
     requirements: tuple[str, ...]

@@ -1,6 +1,6 @@
 """One word with openWakeWord and ONNX Runtime, streaming. Run by its path in the peer's Python.
 
-python peer_openwakeword.py WORD < SOUND      (see hearing.py)
+python peer_openwakeword.py WORD < SOUND      (see peer_process.py)
 """
 
 import sys

@@ -1,6 +1,6 @@
 """One word with pymicro-wakeword, features and model, streaming. Run by its path in the peer's Python.
 
-python peer_pymicro_wakeword.py WORD < SOUND      (see hearing.py)
+python peer_pymicro_wakeword.py WORD < SOUND      (see peer_process.py)
 """
 
 import sys

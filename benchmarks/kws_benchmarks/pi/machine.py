@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..builds import built
-from ..processes import ONE_THREAD, Arguments, output, require
+from .._support.build_cache import built
+from .._support.processes import ONE_THREAD, Arguments, output, require
 
 _PLUGIN = Path(__file__).with_name("insncount.c")
 _FOLDERS = ("bin", "etc", "lib", "sbin", "usr", "var")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from kws_device.errors import InputError
 
-from .. import checkout
-from ..builds import built
-from ..processes import Arguments, output, require
+from .._support import checkout
+from .._support.build_cache import built
+from .._support.processes import Arguments, output, require
 
 _PACKAGES = ("python3", "libstdc++6")
 """With all that these depend on; every Raspberry Pi OS has them."""

@@ -11,7 +11,7 @@ from typing import Any
 from kws_device.errors import InputError
 from kws_training.schemes.study.content import COLUMNS, SPLITS
 
-from .shapes import anything, listing, mapping, maybe, number, pair, positive, table, text
+from .json_shapes import anything, listing, mapping, maybe, number, pair, positive, table, text
 
 _MODEL = {"hash": text, "model": text, "machine": text}
 _RATE = maybe(number)

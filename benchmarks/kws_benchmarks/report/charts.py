@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..robustness.anchors import ANCHORS, CLEAN
+from ..robustness.published_baselines import ANCHORS, CLEAN
 from .drawing import Drawing, Scale, spread
 
 COLOURS = 6

@@ -14,8 +14,8 @@ from kws_training.evaluation.html import template
 from kws_training.loop import runs
 from kws_training.schemes.study.content import COLUMNS, SPLITS, TITLES
 
-from ..robustness.anchors import ANCHORS
-from ..robustness.measure import Result
+from ..robustness.evaluate import Result
+from ..robustness.published_baselines import ANCHORS
 from . import cost_charts
 from .additions import Additions
 from .drawing import Drawing, stylesheet

@@ -7,8 +7,8 @@ from typing import Any
 
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from ..robustness.anchors import CLEAN
-from ..robustness.measure import Result
+from ..robustness.evaluate import Result
+from ..robustness.published_baselines import CLEAN
 from . import charts
 from .charts import Curve, Figure, Row
 from .drawing import Drawing

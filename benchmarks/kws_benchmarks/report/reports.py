@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..robustness.measure import Plan, Result, robustness
-from ..robustness.models import candidate, names
+from ..robustness.candidates import candidate, names
+from ..robustness.evaluate import Plan, Result, robustness
 from .additions import additions
 from .page import write_page, write_side_by_side
 

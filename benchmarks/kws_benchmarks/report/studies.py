@@ -7,7 +7,7 @@ from typing import Any
 from kws_training.schemes.study.content import COLUMNS
 from kws_training.schemes.study.reported import ALONE, ROWS
 
-from ..robustness.measure import Result
+from ..robustness.evaluate import Result
 
 
 def study_row(result: Result) -> dict[str, Any] | None:

@@ -19,9 +19,9 @@ from kws_training.evaluation.eval_sets import (
     waveform_set,
 )
 
-from .changes import Change, changes
+from .candidates import Candidate
 from .clips import SEED, Windows, read_all
-from .models import Candidate
+from .corruptions import Change, changes
 
 RATIOS = ((0.6, 0.4), (0.5, 0.5))
 """Of words and scenes in the mel sets: the study's."""

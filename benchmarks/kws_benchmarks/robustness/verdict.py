@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, UNKNOWN, Manifest
 
-from .anchors import FOR_NOISE, FOR_SILENCE
 from .findings import Finding
-from .long_run import FIRES, MISSES, long_run
+from .published_baselines import FOR_NOISE, FOR_SILENCE
+from .stream_findings import FIRES, MISSES, long_run
 
 WORKS, WEAK_IN_NOISE, WEAK, BROKEN, UNCLEAR = "works", "weak in noise", "weak", "broken", "unclear"
 FIRES_TOO_OFTEN = "fires too often"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kws_device import Manifest, audio_files
 from kws_device.sources import LISTENING
 
-from ..checkout import demo, demo_words
+from .._support.checkout import demo, demo_words
 
 _ROUND_S = 60.0
 _NOISE_RMS = 1e-3

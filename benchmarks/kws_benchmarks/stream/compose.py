@@ -12,7 +12,7 @@ from kws_device import audio_files
 from kws_training.data.corpus import Recording
 from kws_training.data.segments import SILENT_DBFS, background_gain, from_db, power, word_extent
 
-from .background import Passage
+from .backgrounds import Passage
 
 PITCH_S = 6.0
 """On average from one word to the next; in between there is time for whatever else is heard."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from kws_device.events import Event
 
-from .background import NOISE, SPEECH, Background
-from .judge import Script, Tally
+from .backgrounds import NOISE, SPEECH, Background
+from .matching import Script, Tally
 from .outcomes import ALONE, IN_SENTENCE, OVER_VOICE, Outcome, Streams, Tallies
 from .poisson import bound95
 

@@ -17,10 +17,10 @@ from kws_device.errors import InputError
 
 from ..peers import environments
 from ..peers.environments import Peer
-from ..peers.hearing import PEERS_RATE_HZ, Step, hear
+from ..peers.peer_process import PEERS_RATE_HZ, Step, hear
 from . import trace
 from .compose import Segment
-from .judge import Script, ScriptWriter
+from .matching import Script, ScriptWriter
 
 _REFRACTORY_S = 1.0
 """A peer's word is not reported again so soon after its score fell."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from kws_device.events import Event
 
-from .background import Background
-from .judge import Tally, Verdict, judge
+from .backgrounds import Background
 from .listeners import Heard
+from .matching import Tally, Verdict, judge
 
 ALONE, OVER_VOICE, IN_SENTENCE = "alone", "over_voice", "in_sentence"
 

@@ -16,7 +16,7 @@ from kws_training.data.layouts import read_dataset
 from kws_training.data.segments import power, word_extent
 
 from ..playback.room import Room
-from .background import NOISE, SPEECH, Background, Passage, Source, backgrounds
+from .backgrounds import NOISE, SPEECH, Background, Passage, Source, backgrounds
 from .compose import PITCH_S, Segment, compose, continuous
 from .listeners import Heard, Listener
 from .outcomes import ALONE, OVER_VOICE, Streams

@@ -14,7 +14,7 @@ from kws_device.decoder import Decoder
 from kws_device.manifest import KEYWORD_HEAD
 
 from .compose import Segment
-from .judge import Script, ScriptWriter
+from .matching import Script, ScriptWriter
 
 _TAIL_S = 0.5
 """Silence behind the end, as behind a file."""

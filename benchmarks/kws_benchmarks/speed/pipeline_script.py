@@ -1,6 +1,6 @@
 """A fresh process that works through a sound as fast as it goes, run by its path, as peers are.
 
-    python whole.py MODEL SOUND      (at the model's rate)
+    python pipeline_script.py MODEL SOUND      (at the model's rate)
 
 Prints the CPU time of one pass over the sound, from samples to events, in seconds.
 """

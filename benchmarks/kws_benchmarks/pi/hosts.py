@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..processes import ONE_THREAD, output
+from .._support.processes import ONE_THREAD, output
 from .machine import Machine
 
 _LISTEN = "import sys; sys.argv[0] = 'kws-listen'; from kws_device.listen import entry; entry()"

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from kws_benchmarks.builds import built
-from kws_benchmarks.processes import output, require
+from kws_benchmarks._support.build_cache import built
+from kws_benchmarks._support.processes import output, require
 from kws_device.errors import InputError
 
 

@@ -16,9 +16,9 @@ from kws_device.containers import TFLITE
 from kws_device.engine import ENGINES
 from kws_device.model_file import ModelFile
 
-from ..checkout import demo
+from .._support.checkout import demo
+from .hosts import Here, Side, There
 from .machine import PROCESSORS, Machine, counter
-from .sides import Here, Side, There
 from .userland import SUITES, debian, device_wheel, install, packages, requirements
 
 _SCORES = Path(__file__).with_name("scores.py")

@@ -14,10 +14,10 @@ from kws_device.strict import json_text
 from kws_device.untrusted_text import printable
 from kws_training.loop.threads import keep_products_small
 
-from . import lines
+from . import summaries
 
 if TYPE_CHECKING:
-    from .playback.room import Room
+    from ..playback.room import Room
 
 
 _BACKGROUND_SPLIT = "its part for --split is chosen by name of folder (train, validation, test), else by rank"
@@ -206,15 +206,15 @@ def _robustness(options: argparse.Namespace) -> int:
 
     from kws_training.data.corpus import Folders
 
-    from .report.reports import report
-    from .robustness.measure import Plan
-    from .robustness.requirements import shortfalls
+    from ..report.reports import report
+    from ..robustness.evaluate import Plan
+    from ..robustness.requirements import shortfalls
 
     folders = Folders(speech=options.speech, scenes=options.scenes, noise=options.noise)
     plan = Plan(folders, options.split, list(dict.fromkeys(options.snr)), options.limit, _room(options))
     short = []
     for name, result in report(options.model, plan, options.add, options.out).items():
-        _show(lines.robustness(result.report, name))
+        _show(summaries.robustness(result.report, name))
         short += [f"{name}: {line}" if name else line for line in shortfalls(result.report, requirements)]
     if short:
         raise RequirementError(f"required, and not met: {'; '.join(short)}")
@@ -222,10 +222,10 @@ def _robustness(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from .compare import compare
+    from ..robustness.compare import compare
 
     found = compare(options.a, options.b)
-    _show(lines.compare(found))
+    _show(summaries.compare(found))
     return _print(found, options.json)
 
 
@@ -252,10 +252,10 @@ def _stream(options: argparse.Namespace) -> int:
         raise InputError("--peer: another engine has no --model of ours and is not tuned; leave those out")
     room = _room(options)
 
-    from .peers import environments
-    from .stream.background import sources
-    from .stream.measure import Tuning, stream, stream_of_peer
-    from .stream.session import Plan
+    from ..peers import environments
+    from ..stream.backgrounds import sources
+    from ..stream.benchmark import Tuning, stream, stream_of_peer
+    from ..stream.session import Plan
 
     named = sources([*options.negatives, *options.noise])
     plan = Plan(
@@ -275,13 +275,13 @@ def _stream(options: argparse.Namespace) -> int:
     else:
         tuning = None if options.tune is None else Tuning(options.tune, options.tune_also)
         report = stream(options.model, plan, options.out, tuning, room)
-    _show(lines.stream(report))
+    _show(summaries.stream(report))
     return 0
 
 
 def _room(options: argparse.Namespace) -> Room | None:
     if options.playback:
-        from .playback.room import Room
+        from ..playback.room import Room
 
         return Room(options.speaker, options.device, options.channel)
     if (options.speaker, options.device, options.channel) != (None, None, None):
@@ -300,20 +300,20 @@ def _speed(options: argparse.Namespace) -> int:
     if options.rounds < 1:
         raise InputError(f"--rounds {options.rounds}: must be at least 1")
 
-    from .speed.measure import speed
+    from ..speed.cpu_time import speed
 
     peers = _cache(options) / "peers" if options.peers else None
     report = speed(options.model, options.speech, options.seconds, options.rounds, peers)
-    _show(lines.speed(report))
+    _show(summaries.speed(report))
     return _print(report, options.json)
 
 
 def _pi(options: argparse.Namespace) -> int:
-    from .pi.measure import Pi, measure
+    from ..pi.emulation import Pi, measure
 
     pi = Pi(options.cpu, options.suite, _cache(options) / "pi", options.wheel, options.mirror)
     report = measure(options.model, pi)
-    _show(lines.pi(report))
+    _show(summaries.pi(report))
     return _print(report, options.json)
 
 
@@ -321,10 +321,10 @@ def _soak(options: argparse.Namespace) -> int:
     if not 0 < options.hours <= 24 * 366:
         raise InputError(f"--hours {options.hours:g}: must be above zero, and at most a year")
 
-    from .soak.measure import soak
+    from ..soak.endurance import soak
 
     report = soak(options.model, options.hours, options.seed)
-    _show(lines.soak(report))
+    _show(summaries.soak(report))
     return _print(report, options.json)
 
 

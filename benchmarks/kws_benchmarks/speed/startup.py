@@ -11,10 +11,10 @@ from pathlib import Path
 
 from kws_device.errors import InputError
 
-from ..processes import ONE_THREAD, output
+from .._support.processes import ONE_THREAD, output
 
-_LISTENER = Path(__file__).with_name("listener.py")
-_WHOLE = Path(__file__).with_name("whole.py")
+_STARTUP_SCRIPT = Path(__file__).with_name("startup_script.py")
+_PIPELINE_SCRIPT = Path(__file__).with_name("pipeline_script.py")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ def cpu_afresh_s(model: Path, sound: Path) -> float:
         InputError: it failed.
     """
     return float(
-        output([sys.executable, "-P", _WHOLE, model, sound], str(model), {**os.environ, **ONE_THREAD})
+        output(
+            [sys.executable, "-P", _PIPELINE_SCRIPT, model, sound], str(model), {**os.environ, **ONE_THREAD}
+        )
     )
 
 
@@ -50,7 +52,7 @@ def listen_afresh(model: Path, sound: Path) -> Fresh:
     began_s = time.perf_counter()
     # -P: the folder of the script is no place to import from.
     with subprocess.Popen(  # noqa: S603  this Python and our own script
-        [sys.executable, "-P", _LISTENER, model, sound],
+        [sys.executable, "-P", _STARTUP_SCRIPT, model, sound],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, **ONE_THREAD},

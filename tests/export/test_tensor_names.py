@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from kws_device.quiet import quiet_libraries
-from kws_export import names, tflite
+from kws_export import tensor_names, tflite
 from kws_export.logits import without_softmax
 from kws_training import recipes
 from kws_training.schemes.kit.network import residual_network
@@ -29,7 +29,7 @@ def files():
     with pytest.MonkeyPatch.context() as patch, quiet_libraries():
         patch.setattr(tflite, "with_short_names", lambda content: content)
         long = tflite.int8_model(without_softmax(model), windows)
-    return long, names.with_short_names(long)
+    return long, tensor_names.with_short_names(long)
 
 
 def traced(content):
@@ -75,4 +75,4 @@ def test_constants_stay_aligned_for_processors_that_need_it(files):
     ],
 )
 def test_a_tensor_is_about_the_layer_that_has_the_weights(name, layer):
-    assert names.layer_of(name) == layer
+    assert tensor_names.layer_of(name) == layer

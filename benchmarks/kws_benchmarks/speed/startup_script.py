@@ -1,6 +1,6 @@
 """A fresh process that listens, run by its path: the device package and nothing else of the kit.
 
-    python listener.py MODEL SOUND
+    python startup_script.py MODEL SOUND
 
 Prints a line at the first decision, and its largest resident memory in kB when the sound has ended.
 """

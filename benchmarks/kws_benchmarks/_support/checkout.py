@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kws_device.errors import InputError
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)

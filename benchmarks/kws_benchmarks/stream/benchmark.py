@@ -14,10 +14,10 @@ from kws_training.data.layouts import read_dataset
 
 from ..peers.environments import Peer
 from ..playback.room import Room
-from .background import SPEECH
+from .backgrounds import SPEECH
 from .figures import background_events, placed_words, summary
-from .judge import latency_ms, on_words
 from .listeners import Listener, ModelListener, PeerListener
+from .matching import latency_ms, on_words
 from .outcomes import Outcome, Streams, outcome, tallies
 from .session import Plan, hear
 from .thresholds import Sweep, best_thresholds, check_shown, check_writable, curve, sweep, write

@@ -19,11 +19,11 @@ from kws_device.engine import load_engine
 from kws_training.data.corpus import read_folder
 from kws_training.loop import runs
 
-from ..checkout import demo
+from .._support.checkout import demo
 from ..peers.environments import PEERS, Peer, environment
-from ..peers.hearing import PEERS_RATE_HZ, hear
-from .fresh import Fresh, cpu_afresh_s, listen_afresh
-from .parts import Sound, parts
+from ..peers.peer_process import PEERS_RATE_HZ, hear
+from .stages import Sound, parts
+from .startup import Fresh, cpu_afresh_s, listen_afresh
 
 _FRESH_S = 10.0
 """Of speech for each fresh process; its memory does not grow with it."""

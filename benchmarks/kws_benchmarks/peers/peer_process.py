@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from kws_device.errors import InputError
 
-from ..processes import ONE_THREAD
+from .._support.processes import ONE_THREAD
 from .environments import Peer
 
 PEERS_RATE_HZ = 16_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_benchmarks.robustness.changes import BAND_HZ, changes, louder, through_band
+from kws_benchmarks.robustness.corruptions import BAND_HZ, changes, louder, through_band
 
 RATE = 16000
 SOUND = (0.05 * np.random.default_rng(1).standard_normal(RATE)).astype(np.float32)

@@ -19,14 +19,14 @@ from kws_training.data.corpus import Folders, split_rules
 from kws_training.evaluation.eval_sets import EvaluationSet
 from kws_training.evaluation.scoring import Judgement, judge_set
 
+from ..playback.played_sets import played
 from ..playback.room import Room
-from ..playback.sets import played
 from .acceptance import Accepted, Reports, by_listening, by_window
+from .candidates import Candidate
 from .clips import chunks, windows
 from .conditions import Condition, conditions
-from .counting import Changed, Count
+from .metrics import Changed, Count
 from .mistakes import Mistake, Worst, fifty
-from .models import Candidate
 from .predictions import Predictions, predictions
 from .verdict import Verdict, verdict
 

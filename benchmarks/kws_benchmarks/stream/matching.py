@@ -11,7 +11,7 @@ import numpy as np
 from kws_device.events import Event
 from kws_training.data.masks import GRACE_S, Said
 
-from .background import Passage
+from .backgrounds import Passage
 from .compose import Segment, Target
 
 

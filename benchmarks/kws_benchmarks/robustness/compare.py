@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from kws_device.errors import InputError
 from kws_training.evaluation.metrics import Tally, difference_ci95
 
-from .robustness.measure import REPORT
-from .robustness.predictions import COLUMNS, PREDICTIONS, read
+from .evaluate import REPORT
+from .predictions import COLUMNS, PREDICTIONS, read
 
 _EXCHANGES = 10_000
 _LEVEL = 0.05

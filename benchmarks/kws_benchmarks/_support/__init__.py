@@ -1,0 +1,1 @@
+"""Helpers of all benchmarks: cached builds, other programs, files of the checkout."""
