@@ -203,6 +203,7 @@ def test_streams_show_false_accepts_by_background_with_bounds_and_the_placed_con
     assert re.search(r"90.0 %</b><span>of 60 words standing alone over noise heard, at 10 dB", shown)
     assert re.search(r"5.0 %</b><span>of 40 words within sentences reported", shown)
     assert "words over a quieter voice heard" not in shown
+    assert "at known times. All of it goes" in shown
     names_ = {path.stem for path in (out / "pictures").iterdir()}
     assert {"trade_off0", "trade_off1", "placed1"} <= names_
     assert "placed0" not in names_

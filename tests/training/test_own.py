@@ -17,6 +17,7 @@ from kws_device import audio_files, model_file
 from kws_device.errors import InputError
 from kws_training.data.layouts import read_dataset
 from kws_training.own import own, words
+from kws_training.own.command import main
 from kws_training.own.plan import OwnPlan
 from kws_training.own.stages import Stage, program, run_stages
 from kws_training.own.thresholds import check_rate, false_scores, thresholds, with_thresholds
@@ -214,3 +215,11 @@ def _copy(said: Path, dest: Path) -> int:
 def test_bad_input_is_one_line_and_leaves_nothing(arguments, said, command, tmp_path):
     one_line_refusal(command("kws-train", "own", *arguments, "--out", "out", cwd=tmp_path), said)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_ends_with_where_the_report_and_the_model_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(own, "make_own", lambda plan: None)
+    assert main(["--keywords", "yes", "--out", str(tmp_path / "mine")]) == 0
+    report, model = capsys.readouterr().err.splitlines()
+    assert report == f"report: {tmp_path / 'mine' / 'report' / 'index.html'}"
+    assert model.startswith(f"{tmp_path / 'mine' / 'kws.tflite'} is ready")

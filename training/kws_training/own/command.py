@@ -89,6 +89,7 @@ def main(arguments: list[str]) -> int:
 
     make_own(plan)
     print(
+        f"report: {options.out / 'report' / 'index.html'}\n"
         f"{options.out / 'kws.tflite'} is ready; next: kws-listen --model {options.out / 'kws.tflite'}",
         file=sys.stderr,
     )
