@@ -83,11 +83,15 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{added.out / name}  {file['bytes'] / 1000:.0f} kB  {file['hash'][:12]}", file=sys.stderr)
         return 0
     options = _export_parser().parse_args(arguments)
+    from kws_training.cli.schemes import read_run
+
     from .export import Options, export
     from .files import FIGURES
 
     folders = {kind: getattr(options, kind) for kind in FOLDER_KINDS}
-    export(options.run, options.out, Options(options.limit, options.test, options.report), **folders)
+    export(
+        read_run(options.run), options.out, Options(options.limit, options.test, options.report), **folders
+    )
     print((options.out / FIGURES).read_text(encoding="utf-8"), file=sys.stderr, end="")
     return 0
 

@@ -19,9 +19,9 @@ from kws_device.quiet import quiet_libraries
 from kws_device.strict import json_text, plain
 from kws_training.data.corpus import Folders, load_corpus
 from kws_training.evaluation.eval_sets import EvaluationSet, backgrounds_of, evaluation_sets, material
+from kws_training.evaluation.scheme import TrainedRun
 from kws_training.evaluation.scoring import keras_predictor, windows_of
 from kws_training.loop import runs
-from kws_training.recipes import folds
 from kws_training.recipes.parts import ExportLimits
 
 from . import card, limits, onnx_model, parity, tflite_graph
@@ -52,11 +52,11 @@ class Options:
     """Whether the report by layer is written."""
 
 
-def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict[str, Any]:
+def export(trained: TrainedRun, out: Path, options: Options, **given: Path | None) -> dict[str, Any]:
     """Convert a run, hold the files against the Keras model, and write them with their manifest.
 
     Args:
-        run: folder of kws-train.
+        trained: a run of kws-train, with its scheme.
         out: folder for the files.
         options: see there.
         given: data folders by kind, instead of those the run remembers.
@@ -65,21 +65,20 @@ def export(run: Path, out: Path, options: Options, **given: Path | None) -> dict
         the content of export.json.
 
     Raises:
-        InputError: no run, no data, a model that int8 cannot carry, or a folder that cannot be written.
+        InputError: no data, a model that int8 cannot carry, or a folder that cannot be written.
         RequirementError: files that are further from the model than the limits allow; nothing is written.
     """
-    recipe, manifest = runs.read_run(run)
+    run, recipe, manifest = trained.folder, trained.recipe, trained.manifest
+    folds = trained.scheme.folds(recipe)
     by_hand = limits.by_hand(options.limits)
     allowed = limits.in_force(recipe.export, by_hand)
     folders = runs.recall_folders(run, **given)
     with all_or_nothing(out) as folder:
         rate = recipe.front_end.sample_rate_hz
-        sample = load_corpus(folders, recipe.keywords, rate, "train", _CALIBRATION_CLIPS, folds(recipe))
-        calibrations = {
-            gain_db: calibration_windows(sample, recipe, manifest, gain_db) for gain_db in GAINS_DB
-        }
+        sample = load_corpus(folders, recipe.keywords, rate, "train", _CALIBRATION_CLIPS, folds)
+        calibrations = {gain_db: calibration_windows(trained, sample, gain_db) for gain_db in GAINS_DB}
         splits = ("validation", "test") if options.test else ("validation",)
-        sets = {split: _sets(folders, manifest, folds(recipe), split) for split in splits}
+        sets = {split: _sets(folders, manifest, folds, split) for split in splits}
         # Heavy, and noisy on standard error: only once all input is known to be good.
         with quiet_libraries():
             model = runs.load_keras(run / runs.MODEL)

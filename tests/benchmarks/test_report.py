@@ -29,7 +29,7 @@ from kws_benchmarks.robustness.evaluate import Plan, robustness
 from kws_device import model_file
 from kws_device.errors import InputError, RequirementError
 from kws_device.front_end import Normalisation
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.data.corpus import Folders, keyword_labels
 from kws_training.loop import runs
 from kws_training.loop.manifest import first_manifest
@@ -235,7 +235,7 @@ def test_a_browser_shows_the_page_and_plays_its_sound(made, tmp_path):
 def untrained_run(folder, speech):
     """The folder of a run of kws-train, whose network has its first weights."""
     small = {"model.stem": 4, "model.planes": [4], "model.channels": 8, "model.blocks": 1}
-    recipe = recipes.load("default", {**small, "keywords": ["yes", "no"]})
+    recipe = schemes.load("default", {**small, "keywords": ["yes", "no"]})
     labels = {"keyword": keyword_labels(recipe.keywords), "scene": ("hum", "rain")}
     bands = recipe.front_end.mels
     plain = Normalisation((-40.0,) * bands, (15.0,) * bands)

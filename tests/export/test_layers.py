@@ -15,7 +15,7 @@ from kws_export import onnx_model, tflite, tflite_graph
 from kws_export.layers import layers
 from kws_export.layers_report import write_layers
 from kws_export.logits import without_softmax
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.schemes.kit.network import multiply_adds, residual_network
 from kws_training.schemes.study.network import alexnet
 
@@ -26,9 +26,9 @@ SMALL = {"model.stem": 4, "model.planes": [4, 8], "model.channels": 16, "model.b
 def network(name):
     keras.utils.set_random_seed(0)
     if name == "default":
-        recipe = recipes.load("default", SMALL)
+        recipe = schemes.load("default", SMALL)
         return residual_network(recipe.front_end, recipe.model, HEADS)
-    recipe = recipes.load(name, {"model.dense": 16})
+    recipe = schemes.load(name, {"model.dense": 16})
     heads = {head: HEADS[head] for head in recipe.model.heads}
     return alexnet(recipe.front_end, recipe.model, heads)
 

@@ -11,9 +11,9 @@ from kws_export import limits
 from kws_export.files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX
 from kws_export.intervals import paired_interval
 from kws_export.parity import WAYS
-from kws_training import recipes
+from kws_training.cli import schemes
 
-ALLOWED = recipes.load("default").export
+ALLOWED = schemes.load("default").export
 SCENES = 217
 
 

@@ -14,9 +14,9 @@ from kws_device.engine import load_engine
 from kws_device.errors import RequirementError
 from kws_export import limits, parity
 from kws_export.files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX
+from kws_training.cli.schemes import load
 from kws_training.evaluation.eval_sets import Item, Material, clean_set
 from kws_training.evaluation.scoring import engine_predictor
-from kws_training.recipes import load
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,13 @@ from kws_device.quiet import quiet_libraries
 from kws_device.tensors import Quantiser
 from kws_export import tflite, tflite_graph
 from kws_export.logits import without_softmax
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.loop import runs
 from kws_training.loop.bn_folding import folded
 from kws_training.loop.fit import Plan, fit
+from kws_training.schemes.kit.model import compiled, new_network
 from kws_training.schemes.kit.qat import RoundedKernel, RoundedOutput, with_rounding, without_rounding
-from kws_training.schemes.kit.train import compiled, new_network
+from kws_training.schemes.kit.recipe import with_epochs
 
 AWARE = ("--set", "quantisation.aware=true", "--set", "optimisation.learning_rate=1e-3")
 
@@ -164,7 +165,7 @@ class Noise(keras.utils.PyDataset):
 
 
 def test_fine_tuning_that_was_interrupted_and_resumed_equals_the_whole(aware, tmp_path):
-    recipe = recipes.with_epochs(recipes.load(str(aware / "recipe.toml")), 2)
+    recipe = with_epochs(schemes.load(str(aware / "recipe.toml")), 2)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
 
     def fitted(out, resume=False):

@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from kws_device.quiet import quiet_libraries
 from kws_export import tensor_names, tflite
 from kws_export.logits import without_softmax
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.schemes.kit.network import residual_network
 
 
@@ -20,7 +20,7 @@ def files():
     """A network as the converter writes it, and with short names; and a window."""
     keras.utils.clear_session()  # layers are numbered on from those of other tests
     keras.utils.set_random_seed(0)
-    recipe = recipes.load("default", {"model.stem": 4, "model.planes": [4], "model.channels": 8})
+    recipe = schemes.load("default", {"model.stem": 4, "model.planes": [4], "model.channels": 8})
     model = residual_network(recipe.front_end, recipe.model, {"keyword": 4, "scene": 3})
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):  # as trained, so that it must be fused

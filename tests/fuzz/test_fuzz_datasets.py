@@ -11,6 +11,7 @@ from fuzz.datasets import FolderMutants
 from kws_device import model_file
 from kws_device.strict import plain
 from kws_training import recipes
+from kws_training.cli import schemes
 
 MODEL = {"model": "a", "hash": "0" * 64, "split": "test", "limit": None, "sets": []}
 
@@ -32,7 +33,7 @@ def test_mutants_of_lists_and_tables_are_counted_or_refused(dataset, campaign):
 def test_mutants_of_a_recipe_are_taken_or_refused(name, tmp_path_factory, campaign):
     """The recipe is checked before the data, which is not there."""
     template = tmp_path_factory.mktemp("recipe")
-    (template / "recipe.toml").write_text(recipes.to_toml(recipes.load(name)))
+    (template / "recipe.toml").write_text(recipes.to_toml(schemes.load(name)))
     command = (
         "kws-train",
         "DIR/recipe.toml",
@@ -50,7 +51,7 @@ def test_mutants_of_a_run_are_refused(tmp_path_factory, shipped, campaign):
     """What a run tells of itself is checked before its network, which is not there."""
     template = tmp_path_factory.mktemp("run")
     manifest = model_file.read(shipped).manifest
-    (template / "recipe.toml").write_text(recipes.to_toml(recipes.load("default")))
+    (template / "recipe.toml").write_text(recipes.to_toml(schemes.load("default")))
     (template / "manifest.json").write_text(json.dumps(plain(manifest)))
     (template / "folders.json").write_text(json.dumps({"speech": "none", "scenes": "none"}))
     campaign("run", FolderMutants(template, ("kws-export", "DIR", "--out", "DIR/out")), mutants=50)

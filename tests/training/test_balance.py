@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import trees
 
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.data.corpus import Folders, keyword_labels, load_corpus
 from kws_training.schemes.kit.examples import Examples
 from kws_training.schemes.kit.losses import BalancedCrossentropy
-from kws_training.schemes.kit.train import statistics
+from kws_training.schemes.kit.statistics import statistics
 
 SHARES = np.array([0.1, 0.2, 0.7])
 
@@ -48,7 +48,7 @@ def test_a_saved_model_brings_its_loss_back(tmp_path):
 
 
 def test_shares_are_those_of_the_windows_that_train_the_keyword_head(tmp_path):
-    recipe = recipes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 2000})
+    recipe = schemes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 2000})
     folders = Folders(trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e"))
     examples = Examples(load_corpus(folders, recipe.keywords, 16000, "train"), recipe)
     _, shares = statistics(examples, recipe)

@@ -11,7 +11,7 @@ import trees
 from helpers import level_dbfs
 
 from kws_device.front_end import Normalisation
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.data.corpus import (
     Corpus,
     Folders,
@@ -25,7 +25,7 @@ from kws_training.data.mined import Stretch
 from kws_training.schemes.kit.augmentation import blanked, faster, other_microphone, shifted
 from kws_training.schemes.kit.examples import Examples
 
-RECIPE = recipes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 0})
+RECIPE = schemes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 0})
 LABELS = keyword_labels(RECIPE.keywords)
 PLAIN = dict.fromkeys(
     ("speed", "room_share", "shift_ms", "fragment_share", "neighbour_share", "gain_db", "clipped_share"), 0.0
@@ -142,7 +142,7 @@ def test_words_that_are_left_out_train_nothing_not_even_as_neighbours(corpus):
 
 @pytest.mark.parametrize("keywords", [["yes", "bed"], ["bed"]])
 def test_keywords_that_the_recipe_leaves_out_train_all_the_same(corpus, keywords):
-    recipe = recipes.load("default", {"keywords": keywords, "left_out": ["bed", "on"]})
+    recipe = schemes.load("default", {"keywords": keywords, "left_out": ["bed", "on"]})
     labelled = [replace(r, label=head_label(r.clip.label, keywords)) for r in corpus.speech]
     examples = Examples(replace(corpus, speech=labelled), recipe)
     plan = examples.plan(np.random.default_rng(0))

@@ -6,7 +6,7 @@ import pytest
 
 from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.data.corpus import Folders
 from kws_training.loop.manifest import first_manifest
 
@@ -14,7 +14,7 @@ NORMALISATION = Normalisation((-50.0,) * 40, (20.0,) * 40)
 
 
 def manifest(folders, labels=("yes", "_unknown_"), **changes):
-    recipe = recipes.load("default", {key.replace("__", "."): value for key, value in changes.items()})
+    recipe = schemes.load("default", {key.replace("__", "."): value for key, value in changes.items()})
     return first_manifest(recipe, folders, {"keyword": labels}, NORMALISATION)
 
 

@@ -9,23 +9,24 @@ from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.strict import plain
 from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.data.corpus import Folders
 from kws_training.loop.manifest import first_manifest
 from kws_training.schemes.kit.network import multiply_adds, residual_network
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", schemes.names())
 def test_a_recipe_written_out_reads_back_the_same(name, tmp_path):
-    loaded = recipes.load(name)
+    loaded = schemes.load(name)
     (tmp_path / "copy.toml").write_text(recipes.to_toml(loaded))
-    assert recipes.load(str(tmp_path / "copy.toml")) == loaded
+    assert schemes.load(str(tmp_path / "copy.toml")) == loaded
 
 
 def test_any_value_can_be_set():
     overrides = dict(
         recipes.override(t) for t in ("optimisation.epochs=3", "keywords=['a', 'b']", "name=mine")
     )
-    changed = recipes.load("default", overrides)
+    changed = schemes.load("default", overrides)
     assert (changed.optimisation.epochs, changed.keywords, changed.name) == (3, ("a", "b"), "mine")
 
 
@@ -54,7 +55,7 @@ def test_any_value_can_be_set():
 )
 def test_a_value_that_does_not_fit_is_refused(change, words):
     with pytest.raises(InputError, match=words):
-        recipes.load("default", change)
+        schemes.load("default", change)
 
 
 def numbers(value, key=""):
@@ -72,21 +73,21 @@ def numbers(value, key=""):
 @pytest.mark.parametrize("name", ["default", "run5"])
 @pytest.mark.parametrize("extreme", [-(10**12), 10**12, 10**400])
 def test_every_number_of_a_recipe_has_a_range(name, extreme):
-    for key, value in numbers(plain(recipes.load(name))):
+    for key, value in numbers(plain(schemes.load(name))):
         kind = type(value[0] if isinstance(value, list) else value)
         number = extreme if kind is int or abs(extreme) > 10**300 else float(extreme)
         changed = [number, *value[1:]] if isinstance(value, list) else number
         with pytest.raises(InputError):
-            recipes.load(name, {key: changed})
+            schemes.load(name, {key: changed})
 
 
 def test_words_that_are_asked_for_are_never_left_out(tmp_path):
-    assert recipes.load("default").left_out == ("on", "off")
-    assert recipes.load("default", {"keywords": ["yes", "on"]}).left_out == ("off",)
-    both = recipes.load("default", {"keywords": ["on", "off"]})
+    assert schemes.load("default").left_out == ("on", "off")
+    assert schemes.load("default", {"keywords": ["yes", "on"]}).left_out == ("off",)
+    both = schemes.load("default", {"keywords": ["on", "off"]})
     assert (both.keywords, both.left_out) == (("on", "off"), ())
-    (tmp_path / "mine.toml").write_text(recipes.to_toml(recipes.load("default")).replace('"yes"', '"on"'))
-    assert recipes.load(str(tmp_path / "mine.toml")).left_out == ("off",)
+    (tmp_path / "mine.toml").write_text(recipes.to_toml(schemes.load("default")).replace('"yes"', '"on"'))
+    assert schemes.load(str(tmp_path / "mine.toml")).left_out == ("off",)
 
 
 def test_what_no_manifest_can_carry_is_refused_before_training(tmp_path):
@@ -97,20 +98,20 @@ def test_what_no_manifest_can_carry_is_refused_before_training(tmp_path):
         ({"name": "long " * 50}, {"keyword": ("yes", "_unknown_")}, "name"),
     ):
         with pytest.raises(InputError, match=words):
-            first_manifest(recipes.load("default", change), Folders(), heads, normalisation)
+            first_manifest(schemes.load("default", change), Folders(), heads, normalisation)
 
 
 def test_a_recipe_with_a_missing_or_an_unknown_key_is_refused(tmp_path):
-    text = recipes.to_toml(recipes.load("default"))
+    text = recipes.to_toml(schemes.load("default"))
     (tmp_path / "a.toml").write_text(text.replace("kernel = ", "colonel = "))
     with pytest.raises(InputError, match=r"a\.toml: model: kernel missing"):
-        recipes.load(str(tmp_path / "a.toml"))
+        schemes.load(str(tmp_path / "a.toml"))
     (tmp_path / "b.toml").write_text("surprise = 1\n" + text)
     with pytest.raises(InputError, match="unknown surprise"):
-        recipes.load(str(tmp_path / "b.toml"))
+        schemes.load(str(tmp_path / "b.toml"))
     (tmp_path / "c.toml").write_text("this is not toml")
     with pytest.raises(InputError, match=r"c\.toml: not TOML"):
-        recipes.load(str(tmp_path / "c.toml"))
+        schemes.load(str(tmp_path / "c.toml"))
 
 
 def test_bad_usage_is_one_line(command, tmp_path):
@@ -142,7 +143,7 @@ def test_bad_usage_is_one_line(command, tmp_path):
     [("default", 100_000, 6_000_000), ("accurate", 500_000, 60_000_000), ("tiny", 15_000, 2_000_000)],
 )
 def test_a_network_keeps_its_size(name, parameters, most):
-    loaded = recipes.load(name)
+    loaded = schemes.load(name)
     model = residual_network(loaded.front_end, loaded.model, {"keyword": 10, "scene": 10})
     assert model.count_params() <= parameters
     assert multiply_adds(model) <= most
@@ -164,11 +165,36 @@ def test_multiply_adds_are_counted_as_on_paper():
 
 
 def test_a_recipe_from_before_mined_sound_is_read_and_means_the_defaults(tmp_path):
-    new = recipes.load("default")
+    new = schemes.load("default")
     lines = recipes.to_toml(new).splitlines()
     old = [line for line in lines if not line.startswith(("hard_share", "hard_weight"))]
     assert len(old) == len(lines) - 2
     (tmp_path / "old.toml").write_text("\n".join(old))
-    assert recipes.load(str(tmp_path / "old.toml")) == new
-    changed = recipes.load(str(tmp_path / "old.toml"), {"epoch.hard_share": 0.2})
+    assert schemes.load(str(tmp_path / "old.toml")) == new
+    changed = schemes.load(str(tmp_path / "old.toml"), {"epoch.hard_share": 0.2})
     assert changed.epoch.hard_share == 0.2
+
+
+def test_a_recipe_says_only_what_differs_from_the_one_that_it_extends(tmp_path):
+    (tmp_path / "base.toml").write_text('extends = "default"\nname = "base"\n[model]\nkernel = 7\n')
+    (tmp_path / "mine.toml").write_text('extends = "base.toml"\n[model]\nplanes = [8]\n')
+    mine, default = schemes.load(str(tmp_path / "mine.toml")), schemes.load("default")
+    assert (mine.name, mine.model.kernel, mine.model.planes) == ("base", 7, (8,))
+    assert (mine.augmentation, mine.model.stem) == (default.augmentation, default.model.stem)
+    assert "extends" not in recipes.to_toml(mine)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('extends = "a.toml"', "in a circle"),
+        ('extends = "defualt"', "defualt: no such recipe; known are"),
+        ('extends = "gone.toml"', "gone.toml: cannot be read"),
+        ("extends = 3", "give the name or the file"),
+        ('extends = "default"\n[model]\ncolonel = 3', "unknown colonel"),
+    ],
+)
+def test_a_recipe_that_extends_nothing_that_can_be_read_is_refused(text, words, tmp_path):
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(InputError, match=words):
+        schemes.load(str(tmp_path / "a.toml"))

@@ -11,7 +11,7 @@ import pytest
 from kws_device import model_file
 from kws_device.engine import load_engine
 from kws_device.errors import InputError
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.loop.warm_start import manifest_of, take_file_weights
 
 SHIPPED = Path("kws-float")
@@ -23,9 +23,9 @@ def windows() -> np.ndarray:
 
 
 def network(keywords: int, scenes: int):
-    from kws_training.schemes.kit.train import new_network
+    from kws_training.schemes.kit.model import new_network
 
-    return new_network(recipes.load("default"), {"keyword": keywords, "scene": scenes})
+    return new_network(schemes.load("default"), {"keyword": keywords, "scene": scenes})
 
 
 def test_an_export_gives_its_weights_back_with_the_normalisations_that_training_needs(windows):
@@ -53,9 +53,9 @@ def test_other_words_start_anew_and_another_shape_is_refused(windows):
     assert np.array_equal(model.get_layer("keyword").get_weights()[0], before)
     with pytest.raises(InputError, match="are not these"):
         take_file_weights(model, SHIPPED, other, whole=True, windows=windows)
-    from kws_training.schemes.kit.train import new_network
+    from kws_training.schemes.kit.model import new_network
 
-    small = recipes.load("default", {"model.channels": 64})
+    small = schemes.load("default", {"model.channels": 64})
     narrow = new_network(small, {"keyword": 10, "scene": 10})
     with pytest.raises(InputError, match="no convolution like"):
         take_file_weights(narrow, SHIPPED, manifest, whole=True, windows=windows)

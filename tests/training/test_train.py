@@ -18,7 +18,9 @@ from helpers import one_line_refusal
 from kws_device.errors import InputError
 from kws_device.manifest import parse
 from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.loop import runs
+from kws_training.schemes.kit.recipe import FORMAT
 
 
 def history(run):
@@ -32,7 +34,7 @@ def test_a_run_holds_everything_that_explains_it(trained):
     assert names >= {"recipe.toml", "environment.txt", "model.keras", "history.csv", "metrics.json", "plots"}
     assert list((run / "tensorboard").glob("events.out.tfevents.*"))
     assert not any(name.startswith(".") for name in names)
-    loaded = recipes.load(str(run / "recipe.toml"))
+    loaded = schemes.load(str(run / "recipe.toml"))
     assert (loaded.keywords, loaded.optimisation.epochs, loaded.model.stem) == (("yes", "no"), 15, 4)
     assert "keras==" in (run / "environment.txt").read_text()
     assert {path.name for path in (run / "plots").iterdir()} == {
@@ -168,12 +170,12 @@ def test_a_run_is_not_overwritten_and_not_resumed_as_another(more, words, traine
 
 
 def test_a_run_that_was_stopped_before_its_first_epoch_ended_can_begin_again(trained, tmp_path):
-    recipe = recipes.load(str(trained.run / "recipe.toml"))
+    recipe = schemes.load(str(trained.run / "recipe.toml"))
     (tmp_path / "recipe.toml").write_text(recipes.to_toml(recipe))
-    runs.check_folder(tmp_path, recipe, resume=False)
+    runs.check_folder(tmp_path, recipe, FORMAT, resume=False)
     (tmp_path / "checkpoint.keras").touch()
     with pytest.raises(InputError, match="holds a run already"):
-        runs.check_folder(tmp_path, recipe, resume=False)
+        runs.check_folder(tmp_path, recipe, FORMAT, resume=False)
 
 
 def test_what_cannot_be_resumed_or_evaluated_is_refused(trained, command, tmp_path):

@@ -17,15 +17,16 @@ from kws_device.front_end import log_mel
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 from kws_training.data.mined import Mined, Stretch, write_table
-from kws_training.schemes.verifier import recipe as recipes
+from kws_training.recipes import to_toml
 from kws_training.schemes.verifier import settings
 from kws_training.schemes.verifier.calibration import platt, shown_rate
 from kws_training.schemes.verifier.examples import Examples, Kind, between_pauses
+from kws_training.schemes.verifier.recipe import FORMAT
 from kws_training.schemes.verifier.sound import SoundFolders, Sounds, of_split
 from kws_training.schemes.verifier.validation import threshold
 
 RATE = 16000
-RECIPE = recipes.load("verifier")
+RECIPE = FORMAT.load("verifier")
 QUIET = replace(
     RECIPE.augmentation,
     speed=0.0,
@@ -172,15 +173,15 @@ def test_a_mined_folder_of_test_sound_is_refused(tmp_path):
 
 def test_a_recipe_of_another_scheme_is_refused(tmp_path):
     path = tmp_path / "other.toml"
-    path.write_text(recipes.to_toml(RECIPE).replace('scheme = "verifier"', 'scheme = "waveform"'))
+    path.write_text(to_toml(RECIPE).replace('scheme = "verifier"', 'scheme = "waveform"'))
     with pytest.raises(InputError, match="scheme 'waveform' is not verifier"):
-        recipes.load(str(path))
+        FORMAT.load(str(path))
 
 
 def test_a_recipe_reads_back_what_it_wrote(tmp_path):
     path = tmp_path / "recipe.toml"
-    path.write_text(recipes.to_toml(RECIPE))
-    assert recipes.load(str(path)) == RECIPE
+    path.write_text(to_toml(RECIPE))
+    assert FORMAT.load(str(path)) == RECIPE
 
 
 def test_it_starts_with_the_convolutions_of_its_first_network():
@@ -279,7 +280,7 @@ def test_a_run_has_what_an_export_takes_and_goes_on_where_it_stopped(folders, tm
     from kws_training.schemes.verifier.train import train_verifier
 
     monkeypatch.setattr(validation, "_WORDS", 10)
-    recipe = recipes.load("verifier", {**SMALL, "optimisation.epochs": 2})
+    recipe = FORMAT.load("verifier", {**SMALL, "optimisation.epochs": 2})
     whole = train_verifier(recipe, None, folders, tmp_path / "whole")
     run = settings.read(whole.parent)
     assert run.labels == (*recipe.keywords, "_refused_")
@@ -302,7 +303,7 @@ def test_a_run_has_what_an_export_takes_and_goes_on_where_it_stopped(folders, tm
 def test_a_first_network_with_other_words_is_refused(folders, tmp_path):
     from kws_training.schemes.verifier.train import train_verifier
 
-    recipe = recipes.load("verifier", {"keywords": ["yes", "no"]})
+    recipe = FORMAT.load("verifier", {"keywords": ["yes", "no"]})
     with pytest.raises(InputError, match="the recipe is for yes, no"):
         train_verifier(recipe, None, folders, tmp_path / "run")
     assert not (tmp_path / "run").exists()

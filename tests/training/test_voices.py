@@ -10,11 +10,11 @@ import soundfile
 from helpers import level_dbfs, one_line_refusal
 
 from kws_device.errors import InputError
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.data import tts
 from kws_training.data.layouts import read_dataset
 
-KEYWORDS = recipes.load("default").keywords
+KEYWORDS = schemes.load("default").keywords
 
 
 @pytest.fixture

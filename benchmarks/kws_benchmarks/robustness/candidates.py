@@ -13,7 +13,7 @@ from kws_device.engine import load_engine
 from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest, sealed
-from kws_training import recipes
+from kws_training.cli.schemes import read_run
 from kws_training.data.layouts import FOLDS
 from kws_training.evaluation.scoring import Predict, engine_predictor, keras_predictor
 from kws_training.loop import runs
@@ -66,12 +66,13 @@ def _promised_by(manifest: Manifest) -> dict[str, float]:
 
 
 def _run(folder: Path) -> Candidate:
-    recipe, manifest = runs.read_run(folder)
+    run = read_run(folder)
     path = folder / runs.MODEL
     model = runs.load_keras(path)
-    own = runs.recall_scene_normalisation(folder)
-    manifest = sealed(path.read_bytes(), replace(manifest, hash=""))
-    return Candidate(manifest, keras_predictor(model), recipes.folds(recipe), _promised(folder), own)
+    own = run.scheme.overlay_normalisation(folder)
+    manifest = sealed(path.read_bytes(), replace(run.manifest, hash=""))
+    folds = run.scheme.folds(run.recipe)
+    return Candidate(manifest, keras_predictor(model), folds, _promised(folder), own)
 
 
 def _promised(folder: Path) -> dict[str, float]:

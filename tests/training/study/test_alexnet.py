@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.schemes.study.network import alexnet, train_only
 
 LABELS = {"keyword": 30, "scene": 10}
@@ -20,7 +20,7 @@ TRUNK = {f"trunk_conv{n}" for n in range(1, 6)} | {f"trunk_norm{n}" for n in (1,
 
 
 def network(variant="documented", heads=("keyword", "scene"), **changes):
-    recipe = recipes.load("run5", {f"model.{k}": v for k, v in changes.items()}, variant)
+    recipe = schemes.load("run5", {f"model.{k}": v for k, v in changes.items()}, variant)
     keras.utils.set_random_seed(1)
     labels = {head: LABELS[head] for head in heads}
     return alexnet(recipe.front_end, replace(recipe.model, heads=heads), labels)

@@ -16,14 +16,14 @@ import soundfile
 from kws_device import audio_files
 from kws_device.errors import InputError
 from kws_device.front_end import log_mel
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.data.layouts import Clip
 from kws_training.data.segments import centred
 from kws_training.schemes.study import features as module
 from kws_training.schemes.study.features import features
 
 RATE = 16000
-FRONT_END = recipes.load("run5").front_end
+FRONT_END = schemes.load("run5").front_end
 SECOND = FRONT_END.clip_ms
 
 
@@ -75,9 +75,9 @@ def same(found, expected):
 
 
 @pytest.mark.parametrize("at_least_ms", [0.0, SECOND])
-@pytest.mark.parametrize("variant", recipes.VARIANTS)
+@pytest.mark.parametrize("variant", schemes.VARIANTS)
 def test_features_are_the_front_ends_own_mels_of_each_clip(clips, cache, at_least_ms, variant):
-    front_end = recipes.load("run5", variant=variant).front_end
+    front_end = schemes.load("run5", variant=variant).front_end
     found = features(clips, front_end, at_least_ms, cache, "speech")
     same(found, [computed(clip, at_least_ms, front_end) for clip in clips])
     assert found.frames.dtype == np.float32
@@ -200,7 +200,7 @@ import os, resource, signal, sys
 from pathlib import Path
 from kws_device import audio_files
 from kws_device.errors import InputError
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.data.layouts import Clip
 from kws_training.schemes.study.features import features
 def full():
@@ -216,7 +216,7 @@ what, cache, *paths = sys.argv[1:]
 {"full": full, "killed": killed}[what]()
 clips = [Clip(Path(path), "word", "train", path) for path in paths]
 try:
-    features(clips, recipes.load("run5").front_end, 1000.0, Path(cache), "speech")
+    features(clips, schemes.load("run5").front_end, 1000.0, Path(cache), "speech")
 except InputError as error:
     sys.exit(str(error))
 """

@@ -9,7 +9,7 @@ import pytest
 
 from kws_device.errors import InputError
 from kws_device.front_end import Normalisation, log_mel
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.data.corpus import Folders
 from kws_training.data.segments import centred
 from kws_training.evaluation.eval_sets import Item, Material, Overlay, clean_set, mel_set
@@ -24,7 +24,7 @@ LENGTH = 16000
 
 @pytest.fixture(scope="module")
 def manifest():
-    return first_manifest(recipes.load("run5"), Folders(), LABELS, WORDS_OWN)
+    return first_manifest(schemes.load("run5"), Folders(), LABELS, WORDS_OWN)
 
 
 def sound(n, seed):

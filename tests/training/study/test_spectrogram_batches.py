@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kws_device.front_end import Normalisation
-from kws_training import recipes
+from kws_training.cli import schemes
 from kws_training.schemes.study.batches import SpectrogramBatches
 from kws_training.schemes.study.examples import Examples
 from kws_training.schemes.study.features import Features
@@ -26,7 +26,7 @@ SCENE_FRAMES = 401
 
 
 def recipe(row="run5", variant="documented", **changes):
-    return recipes.load(row, {**PLAIN, **{k.replace("__", "."): v for k, v in changes.items()}}, variant)
+    return schemes.load(row, {**PLAIN, **{k.replace("__", "."): v for k, v in changes.items()}}, variant)
 
 
 def dataset(count, frames=FRAMES, first=1.0, mean=0.0, std=1.0):
@@ -89,7 +89,7 @@ def test_words_and_scenes_are_shuffled_apart():
 
 def test_the_same_epoch_is_the_same_to_the_last_byte_and_any_other_is_another():
     full = {key: value for key, value in PLAIN.items() if key == "optimisation.batch_size"}
-    mixed = recipes.load("run6", full)
+    mixed = schemes.load("run6", full)
     speech, scenes = dataset(9, 90), dataset(7, SCENE_FRAMES)
     one = content(epoch(speech, scenes, mixed))
     assert content(epoch(speech, scenes, mixed)) == one
@@ -103,7 +103,7 @@ def test_the_same_epoch_is_the_same_to_the_last_byte_and_any_other_is_another():
 
 
 def test_a_batch_does_not_depend_on_those_before_it():
-    full = recipes.load("run6", {"optimisation.batch_size": SIZE})
+    full = schemes.load("run6", {"optimisation.batch_size": SIZE})
     datasets = {"keyword": dataset(12), "scene": dataset(7, SCENE_FRAMES)}
     batches = SpectrogramBatches(datasets, full, stage_of(full), 3)
     late = batches[2]
@@ -121,10 +121,10 @@ def test_shapes_are_those_that_the_network_takes():
         assert {part.dtype for part in (mels, *labels.values(), *scales.values())} == {np.dtype(np.float32)}
 
 
-@pytest.mark.parametrize("variant", recipes.VARIANTS)
+@pytest.mark.parametrize("variant", schemes.VARIANTS)
 def test_labels_sum_to_one_with_all_augmentation_whatever_the_weights(variant):
     half = {"optimisation.batch_size": SIZE, "front_end.clip_ms": 500.0, "model.pool_padding": "same"}
-    full = recipes.load("run6", half, variant)
+    full = schemes.load("run6", half, variant)
     for mels, labels, _ in epoch(dataset(9), dataset(7, SCENE_FRAMES), full):
         assert np.isfinite(mels).all()
         for part in labels.values():
@@ -194,7 +194,7 @@ def test_scenes_as_plain_augmentation_scale_nothing_and_ask_nothing():
 
 
 @pytest.mark.parametrize(("row", "head"), [("base-scd", "keyword"), ("base-usd", "scene")])
-@pytest.mark.parametrize("variant", recipes.VARIANTS)
+@pytest.mark.parametrize("variant", schemes.VARIANTS)
 def test_one_dataset_alone_is_neither_mixed_nor_weighed(row, head, variant):
     given = recipe(row, variant)
     frames = given.front_end.frames

@@ -10,7 +10,8 @@ import tomli_w
 from kws_device.errors import InputError
 from kws_device.strict import plain
 from kws_training import recipes
-from kws_training.schemes.study.recipe import StudyRecipe
+from kws_training.cli import schemes
+from kws_training.schemes.study.recipe import FORMAT, with_epochs
 from kws_training.schemes.study.stages import stage_of
 
 JOINT = ("run3", "run4", "run5", "run6", "runa")
@@ -23,7 +24,7 @@ RATIOS = {
     "runx": (0.6, 0.4), "runa": (0.55, 0.45),
 }  # fmt: skip
 RANDOM = {"run6": 0.2, "run9": 0.2, "runa": 0.3}
-TABLES = [name for name, value in plain(recipes.load("run5")).items() if isinstance(value, dict)]
+TABLES = [name for name, value in plain(schemes.load("run5")).items() if isinstance(value, dict)]
 
 EVERYWHERE = {
     "variant": "as-run",
@@ -73,15 +74,15 @@ def written(tmp_path, text, name="copy.toml"):
 
 
 def test_every_row_of_the_study_is_a_recipe_and_the_kits_own_are_not_among_them():
-    study = {name for name in recipes.names() if isinstance(recipes.load(name), StudyRecipe)}
+    study = {name for name in schemes.names() if schemes.load(name).scheme == FORMAT.scheme}
     assert study == set(ROWS)
-    assert set(recipes.names()) - study == {"accurate", "default", "own-words", "tiny"}
+    assert set(schemes.names()) - study == {"accurate", "default", "own-words", "tiny"}
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_is_documented_unless_told_otherwise(row):
-    loaded = recipes.load(row)
-    assert loaded == recipes.load(row, variant="documented")
+    loaded = schemes.load(row)
+    assert loaded == schemes.load(row, variant="documented")
     assert (loaded.name, loaded.variant, loaded.scheme) == (row, "documented", "spectrogram")
     mixing = loaded.mixing
     assert (mixing.ratio, mixing.randomness, mixing.opposite) == (RATIOS[row], RANDOM.get(row, 0.0), True)
@@ -96,14 +97,14 @@ def test_a_row_is_documented_unless_told_otherwise(row):
 
 @pytest.mark.parametrize("row", ROWS)
 def test_the_mixed_column_is_judged_at_a_fixed_ratio_but_for_runs_4_and_7(row):
-    judged = recipes.load(row).evaluation
+    judged = schemes.load(row).evaluation
     assert judged.ratio == (RATIOS[row] if min(RATIOS[row]) > 0 else (0.6, 0.4))
     assert judged.randomness == (0.2 if row in ("run4", "run7") else 0.0)
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_what_all_rows_have_in_common_is_as_the_report_says(row):
-    loaded = recipes.load(row)
+    loaded = schemes.load(row)
     front_end = loaded.front_end
     assert (front_end.sample_rate_hz, front_end.window_samples, front_end.hop_samples) == (16000, 400, 160)
     assert (front_end.mels, front_end.fmin_hz, front_end.fmax_hz, front_end.top_db) == (40, 20, 4000, 0)
@@ -120,8 +121,8 @@ def test_what_all_rows_have_in_common_is_as_the_report_says(row):
 
 @pytest.mark.parametrize("row", ROWS)
 def test_as_run_differs_in_exactly_what_the_report_lists(row):
-    as_run = recipes.load(row, variant="as-run")
-    assert differences(recipes.load(row), as_run) == DEVIATIONS[row]
+    as_run = schemes.load(row, variant="as-run")
+    assert differences(schemes.load(row), as_run) == DEVIATIONS[row]
     front_end = as_run.front_end
     assert (front_end.window_samples, front_end.hop_samples, front_end.frames) == (400, 160, 138)
     assert front_end.frames_of(4 * 22050) == 552
@@ -129,13 +130,13 @@ def test_as_run_differs_in_exactly_what_the_report_lists(row):
 
 @pytest.mark.parametrize("row", ROWS)
 def test_each_deviation_can_be_switched_alone(row):
-    documented, as_run = recipes.load(row), recipes.load(row, variant="as-run")
+    documented, as_run = schemes.load(row), schemes.load(row, variant="as-run")
     for key, value in DEVIATIONS[row].items():
         if key != "model.pool_padding":
-            assert differences(documented, recipes.load(row, {key: value})) == {key: value}
+            assert differences(documented, schemes.load(row, {key: value})) == {key: value}
         back = flat(plain(documented))[key]
         if key != "front_end.hop_ms":
-            assert differences(as_run, recipes.load(row, {key: back}, "as-run")) == {key: back}
+            assert differences(as_run, schemes.load(row, {key: back}, "as-run")) == {key: back}
 
 
 @pytest.mark.parametrize(
@@ -146,22 +147,22 @@ def test_a_second_with_too_few_frames_for_the_last_pool_is_refused_by_the_name_o
     variant, change
 ):
     with pytest.raises(InputError, match=r"pool_padding: `valid` leaves nothing of 101 frames.*set it to"):
-        recipes.load("run5", change, variant)
+        schemes.load("run5", change, variant)
 
 
-@pytest.mark.parametrize("variant", recipes.VARIANTS)
+@pytest.mark.parametrize("variant", schemes.VARIANTS)
 @pytest.mark.parametrize("row", ROWS)
 def test_a_resolved_row_reads_back_the_same_and_has_no_variants_any_more(row, variant, tmp_path):
-    loaded = recipes.load(row, variant=variant)
+    loaded = schemes.load(row, variant=variant)
     path = written(tmp_path, recipes.to_toml(loaded))
-    assert recipes.load(path) == loaded
+    assert schemes.load(path) == loaded
     with pytest.raises(InputError, match="has no variants; leave out --variant"):
-        recipes.load(path, variant="as-run")
+        schemes.load(path, variant="as-run")
 
 
 @pytest.mark.parametrize("row", JOINT)
 def test_joint_rows_train_no_head_as_run_and_everything_as_documented(row):
-    documented, as_run = (stage_of(recipes.load(row, variant=v)) for v in recipes.VARIANTS)
+    documented, as_run = (stage_of(schemes.load(row, variant=v)) for v in schemes.VARIANTS)
     assert set(documented.trained) == {"trunk", "keyword", "scene"}
     assert as_run.trained == ("trunk",)
     assert (documented.best, documented.epochs, documented.ratio) == ("keyword", 150, RATIOS[row])
@@ -169,8 +170,8 @@ def test_joint_rows_train_no_head_as_run_and_everything_as_documented(row):
 
 @pytest.mark.parametrize("row", ["base-scd", "base-usd", "runx"])
 def test_rows_with_one_head_train_it_in_both_variants(row):
-    for variant in recipes.VARIANTS:
-        loaded = recipes.load(row, variant=variant)
+    for variant in schemes.VARIANTS:
+        loaded = schemes.load(row, variant=variant)
         stage = stage_of(loaded)
         assert stage.trained == ("trunk", *loaded.model.heads)
         assert stage.best == loaded.model.heads[0]
@@ -179,7 +180,7 @@ def test_rows_with_one_head_train_it_in_both_variants(row):
 @pytest.mark.parametrize("row", TUNED)
 def test_fine_tuned_rows_train_the_keyword_head_on_words_then_the_scene_head_on_scenes(row):
     for variant, randomness in (("documented", 0.0), ("as-run", 0.2)):
-        last = recipes.load(row, variant=variant)
+        last = schemes.load(row, variant=variant)
         before = replace(last, fine_tuning=replace(last.fine_tuning, heads=("keyword",)))
         first, second = stage_of(before), stage_of(last)
         assert (first.trained, first.ratio, first.best) == (("keyword",), (1.0, 0.0), "keyword")
@@ -189,56 +190,56 @@ def test_fine_tuned_rows_train_the_keyword_head_on_words_then_the_scene_head_on_
         assert len({first.number, second.number, 0}) == 3
 
 
-@pytest.mark.parametrize("variant", recipes.VARIANTS)
+@pytest.mark.parametrize("variant", schemes.VARIANTS)
 @pytest.mark.parametrize("row", TUNED)
 def test_a_fine_tuned_row_without_fine_tuning_is_its_base(row, variant):
-    base, tuned = recipes.load(TUNED[row], variant=variant), recipes.load(row, variant=variant)
+    base, tuned = schemes.load(TUNED[row], variant=variant), schemes.load(row, variant=variant)
     changed = set(differences(base, tuned)) - {"name", "about"}
     assert all(key.startswith("fine_tuning.") for key in changed)
 
 
 def test_fewer_epochs_are_fewer_for_every_head():
-    tuned = recipes.with_epochs(recipes.load("run7"), 2)
+    tuned = with_epochs(schemes.load("run7"), 2)
     assert (tuned.optimisation.epochs, tuned.fine_tuning.epochs) == (2, 2)
-    joint = recipes.with_epochs(recipes.load("run4"), 2)
+    joint = with_epochs(schemes.load("run4"), 2)
     assert (joint.optimisation.epochs, joint.fine_tuning.epochs) == (2, 0)
     with pytest.raises(InputError, match="at least 1"):
-        recipes.with_epochs(joint, 0)
+        with_epochs(joint, 0)
 
 
 def test_the_kits_own_recipe_has_no_variants():
-    for variant in recipes.VARIANTS:
+    for variant in schemes.VARIANTS:
         with pytest.raises(InputError, match="default: has no variants"):
-            recipes.load("default", variant=variant)
+            schemes.load("default", variant=variant)
 
 
 def test_an_unknown_scheme_is_refused():
     with pytest.raises(InputError, match=r"scheme 'both' is not one of waveform, spectrogram"):
-        recipes.load("run5", {"scheme": "both"})
+        schemes.load("run5", {"scheme": "both"})
 
 
 def test_one_schemes_recipe_is_not_the_others(tmp_path):
-    text = recipes.to_toml(recipes.load("run5"))
+    text = recipes.to_toml(schemes.load("run5"))
     other = written(tmp_path, text.replace('scheme = "spectrogram"', 'scheme = "waveform"'))
     with pytest.raises(InputError, match=r"copy\.toml: .*missing"):
-        recipes.load(other)
+        schemes.load(other)
 
 
 @pytest.mark.parametrize("table", ["", *TABLES])
 def test_a_key_that_nothing_reads_is_refused_in_every_table(table, tmp_path):
-    data = plain(recipes.load("run5"))
+    data = plain(schemes.load("run5"))
     place = data[table] if table else data
     place["surplus"] = 1
     with pytest.raises(InputError, match="unknown surplus"):
-        recipes.load(written(tmp_path, tomli_w.dumps(data)))
+        schemes.load(written(tmp_path, tomli_w.dumps(data)))
 
 
 def test_a_deviation_of_a_key_that_does_not_exist_is_refused(tmp_path):
-    text = recipes.to_toml(recipes.load("run5")) + '\n[as-run]\n"mixing.oposite" = false\n'
+    text = recipes.to_toml(schemes.load("run5")) + '\n[as-run]\n"mixing.oposite" = false\n'
     path = written(tmp_path, text)
-    assert recipes.load(path).mixing.opposite
+    assert schemes.load(path).mixing.opposite
     with pytest.raises(InputError, match=r"mixing\.oposite: no such key"):
-        recipes.load(path, variant="as-run")
+        schemes.load(path, variant="as-run")
 
 
 @pytest.mark.parametrize(
@@ -268,12 +269,12 @@ def test_a_deviation_of_a_key_that_does_not_exist_is_refused(tmp_path):
 )  # fmt: skip
 def test_a_value_that_makes_no_run_is_refused(change, words):
     with pytest.raises(InputError, match=words):
-        recipes.load("run5", change)
+        schemes.load("run5", change)
 
 
 def test_a_scheme_that_is_no_word_is_refused():
     with pytest.raises(InputError, match="scheme"):
-        recipes.load("run5", {"scheme": ["waveform"]})
+        schemes.load("run5", {"scheme": ["waveform"]})
 
 
 @pytest.mark.parametrize(
@@ -283,15 +284,15 @@ def test_a_scheme_that_is_no_word_is_refused():
 )
 def test_a_mixed_evaluation_that_cannot_be_made_is_refused(change):
     with pytest.raises(InputError, match="evaluation"):
-        recipes.load("run5", change)
+        schemes.load("run5", change)
 
 
 def test_a_variant_that_nobody_knows_is_refused():
     with pytest.raises(InputError, match="as-ran"):
-        recipes.load("run5", variant="as-ran")
+        schemes.load("run5", variant="as-ran")
 
 
 @pytest.mark.parametrize("row", ["base-usd", "run5"])
 def test_a_head_without_data_to_train_it_is_refused(row):
     with pytest.raises(InputError, match="ratio"):
-        recipes.load(row, {"model.heads": ["keyword", "scene"], "mixing.ratio": [0.0, 1.0]})
+        schemes.load(row, {"model.heads": ["keyword", "scene"], "mixing.ratio": [0.0, 1.0]})

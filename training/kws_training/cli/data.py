@@ -13,12 +13,13 @@ from kws_device.errors import InputError
 from kws_device.strict import json_text
 from kws_device.untrusted_text import printable
 
-from .. import recipes
 from ..data.check import check
 from ..data.datasets import DATASETS
 from ..data.layouts import FOLDS, PUBLISHED, read_dataset
 from ..data.splits import SPLITS
 from ..mining.mine import MOST, MOST_MB, NEAR, Plan, mine
+from ..recipes import listed
+from ..schemes.kit.recipe import FORMAT as KIT_FORMAT
 
 _EXAMPLES = 5
 
@@ -53,7 +54,7 @@ def _parser() -> ArgumentParser:
     saying.add_argument(
         "--keywords",
         metavar="A,B,C",
-        default=",".join(recipes.load("default").keywords),
+        default=",".join(KIT_FORMAT.load("default").keywords),
         help="words that many voices say (%(default)s)",
     )
     saying.add_argument(
@@ -177,7 +178,7 @@ def _download(options: argparse.Namespace) -> None:
 def _voices(options: argparse.Namespace) -> None:
     from ..data.tts import make, other_words
 
-    keywords = recipes.listed(options.keywords)
+    keywords = listed(options.keywords)
     if min(options.voices, options.others) < 0 or options.voices + options.others == 0:
         raise InputError("--voices and --others: at least 0, and one of them more")
     count = make(options.dest, keywords, options.voices, other_words(), options.others, options.seed)

@@ -11,12 +11,12 @@ from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 from kws_device.strict import json_text
 
-from .. import recipes
 from ..data.corpus import Folders
+from ..evaluation.scheme import TrainingOptions
 from ..loop.threads import keep_products_small
-from ..schemes.study.features import default_cache
-from ..schemes.study.recipe import StudyRecipe
-from ..schemes.study.reported import VARIANTS
+from ..recipes import listed, override
+from ..schemes.study.reported import TABLE_VARIANTS
+from . import schemes
 
 _DATA = {
     "speech": "Speech Commands, split by its lists, or a folder for each word, split by rank of the speakers",
@@ -46,7 +46,7 @@ def _train_parser() -> ArgumentParser:
         help="what kws-data mine kept; optional, may be repeated, makes fewer false events",
     )
     parser.add_argument(
-        "--variant", choices=recipes.VARIANTS, help="of a row of the study; default: documented"
+        "--variant", choices=schemes.VARIANTS, help="of a row of the study; default: documented"
     )
     parser.add_argument("--keywords", metavar="A,B,C", help="the words to spot, instead of the recipe's")
     parser.add_argument("--out", type=Path, metavar="RUN", help="folder of the run")
@@ -94,8 +94,8 @@ def _study_parser() -> ArgumentParser:
         "--variant",
         nargs="+",
         action="extend",
-        choices=VARIANTS,
-        help=f"instead of all: {', '.join(VARIANTS)} (documented, but for the heads)",
+        choices=TABLE_VARIANTS,
+        help=f"instead of all: {', '.join(TABLE_VARIANTS)} (documented, but for the heads)",
     )
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each row (1)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="of prepared features")
@@ -108,7 +108,7 @@ def _speed_parser() -> ArgumentParser:
         description="Whether training waits for its data: the input pipeline against the model's step.",
     )
     parser.add_argument("recipe", metavar="RECIPE", help="a name of --list or a TOML file")
-    parser.add_argument("--variant", choices=recipes.VARIANTS, help="of the study's recipes (documented)")
+    parser.add_argument("--variant", choices=schemes.VARIANTS, help="of the study's recipes (documented)")
     parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="for each measurement (10)")
     parser.add_argument("--json", action="store_true", help="the figures on stdout")
     return parser
@@ -144,19 +144,20 @@ def main(argv: list[str] | None = None) -> int:
         return train_verifier(arguments[1:])
     options = _train_parser().parse_args(arguments)
     if options.list:
-        for name in recipes.names():
-            print(f"{name:12} {recipes.load(name).about}")
+        for name in schemes.names():
+            print(f"{name:12} {schemes.load(name).about}")
         return 0
     if options.recipe is None or options.out is None:
         raise InputError("name a RECIPE (--list shows them) and the folder of the run with --out")
-    overrides = dict(recipes.override(text) for text in options.set)
+    overrides = dict(override(text) for text in options.set)
     if options.keywords is not None:
-        overrides["keywords"] = recipes.listed(options.keywords)
+        overrides["keywords"] = listed(options.keywords)
     if options.seed is not None:
         overrides["seed"] = options.seed
-    recipe = recipes.load(options.recipe, overrides, options.variant)
+    recipe = schemes.load(options.recipe, overrides, options.variant)
+    scheme = schemes.scheme_of(recipe)
     if options.epochs is not None:
-        recipe = recipes.with_epochs(recipe, options.epochs)
+        recipe = scheme.with_epochs(recipe, options.epochs)
     folders = Folders(
         options.speech,
         options.scenes,
@@ -168,19 +169,8 @@ def main(argv: list[str] | None = None) -> int:
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-    if isinstance(recipe, StudyRecipe):
-        if options.teacher is not None:
-            raise InputError(f"--teacher: not for {recipe.name}, a recipe of the study; leave it out")
-        if options.hard:
-            raise InputError(f"--hard: not for {recipe.name}, a recipe of the study; leave it out")
-        from ..schemes.study.train import train as train_study
-
-        cache = options.cache or default_cache()
-        path = train_study(recipe, folders, options.out, cache, options.resume, options.start_from)
-    else:
-        from ..schemes.kit.train import train
-
-        path = train(recipe, folders, options.out, options.resume, options.start_from, options.teacher)
+    chosen = TrainingOptions(options.resume, options.start_from, options.teacher, options.cache)
+    path = scheme.train(recipe, folders, options.out, chosen)
     print(f"trained: {path}; next: kws-export {options.out} --out FOLDER", file=sys.stderr)
     return 0
 
@@ -190,8 +180,9 @@ def _evaluate(arguments: list[str]) -> int:
 
     from ..evaluation.evaluate import evaluate
 
+    run = schemes.read_run(options.run)
     print(f"{'set':18} {'keyword':>8} {'n':>6} {'scene':>8} {'n':>6}")
-    for set_, judged in evaluate(options.run, Folders(options.speech, options.scenes), options.split):
+    for set_, judged in evaluate(run, Folders(options.speech, options.scenes), options.split):
         columns = [
             f"{judged[head].accuracy:8.4f} {len(judged[head].items):6d}" if head in judged else " " * 15
             for head in (KEYWORD_HEAD, SCENE_HEAD)
@@ -211,9 +202,9 @@ def _study(arguments: list[str]) -> int:
     page = run_table(
         Folders(options.speech, options.scenes),
         options.out,
-        options.cache or default_cache(),
+        options.cache,
         options.only,
-        options.variant or VARIANTS,
+        options.variant or TABLE_VARIANTS,
         options.seeds,
         options.epochs,
     )
@@ -223,12 +214,15 @@ def _study(arguments: list[str]) -> int:
 
 def _speed(arguments: list[str]) -> int:
     options = _speed_parser().parse_args(arguments)
-    recipe = recipes.load(options.recipe, variant=options.variant)
+    recipe = schemes.load(options.recipe, variant=options.variant)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-    from .pipeline_speed import measure
+    import numpy as np
 
-    rates = measure(recipe, options.seconds)
+    from ..loop.throughput import measure
+
+    batches, model = schemes.scheme_of(recipe).training_step(recipe, np.random.default_rng(0))
+    rates = measure(batches, model, recipe.optimisation.batch_size, options.seconds)
     if options.json:
         print(json_text({f"{what}_examples_per_s": round(rate, 1) for what, rate in rates.items()}))
     else:

@@ -18,14 +18,14 @@ from kws_device.manifest import (
 from kws_device.strict import plain
 
 from ..data.corpus import Folders, provenance
-from ..recipes import AnyRecipe
+from ..recipes.parts import RunRecipe
 from . import runs
 
 _NOT_EVENTS = (UNKNOWN, SILENCE)
 
 
 def first_manifest(
-    recipe: AnyRecipe, folders: Folders, heads: dict[str, tuple[str, ...]], normalisation: Normalisation
+    recipe: RunRecipe, folders: Folders, heads: dict[str, tuple[str, ...]], normalisation: Normalisation
 ) -> Manifest:
     """What a device must know of a model that is about to be trained.
 
@@ -45,7 +45,7 @@ def first_manifest(
 
 
 def _first_manifest(
-    recipe: AnyRecipe, folders: Folders, heads: dict[str, tuple[str, ...]], normalisation: Normalisation
+    recipe: RunRecipe, folders: Folders, heads: dict[str, tuple[str, ...]], normalisation: Normalisation
 ) -> Manifest:
     decoder = recipe.decoder
     quiet = {name: tuple(label for label in labels if label in _NOT_EVENTS) for name, labels in heads.items()}

@@ -9,17 +9,17 @@ import json
 import platform
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kws_device import atomic, model_file
 from kws_device.errors import InputError
-from kws_device.front_end import Normalisation
 from kws_device.manifest import Manifest, parse, to_json
-from kws_device.strict import build, json_text
+from kws_device.strict import json_text
 
 from .. import recipes
 from ..data.corpus import FOLDER_KINDS, Folders
-from ..recipes import AnyRecipe
+from ..recipes.format import Format
+from ..recipes.parts import RunRecipe
 
 if TYPE_CHECKING:
     import keras
@@ -31,18 +31,28 @@ RECIPE = "recipe.toml"
 FOLDERS = "folders.json"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
-SCENE_NORMALISATION = "scene_normalisation.json"
 TEACHER = "teacher.json"
 
 
-def check_folder(out: Path, recipe: AnyRecipe, resume: bool) -> None:
-    """Raises InputError where `out` holds a run already, or not the one to be resumed."""
+def check_folder(out: Path, recipe: object, before: Format[Any], resume: bool, *more: str) -> None:
+    """Hold a run's folder against the training that is to begin, or to go on.
+
+    Args:
+        out: the folder.
+        recipe: of the training.
+        before: how the recipe of a run in the folder is read.
+        resume: whether to go on with that run.
+        more: names of files that are a finished run, too.
+
+    Raises:
+        InputError: `out` holds a run already, or not the one to be resumed.
+    """
     if resume:
         if not (out / CHECKPOINT).is_file():
             raise InputError(f"{out}: no {CHECKPOINT} to resume from; leave out --resume")
-        if recipes.load(str(out / RECIPE)) != recipe:
+        if before.of_run(out / RECIPE) != recipe:
             raise InputError(f"{out}: its run has another recipe; give the same options or another --out")
-    elif any((out / name).exists() for name in (MODEL, CHECKPOINT)):
+    elif any((out / name).exists() for name in (MODEL, CHECKPOINT, *more)):
         raise InputError(f"{out}: holds a run already; give --resume or another --out")
 
 
@@ -69,7 +79,7 @@ def _teacher(teacher: Path) -> str:
     return json_text({kind: named.name, "model_sha256": digest}, indent=1) + "\n"
 
 
-def begin(out: Path, recipe: AnyRecipe, folders: Folders, manifest: Manifest) -> None:
+def begin(out: Path, recipe: RunRecipe, folders: Folders, manifest: Manifest) -> None:
     """Write down what explains a run: recipe, data, environment and manifest."""
     atomic.write_text(out / RECIPE, recipes.to_toml(recipe))
     remember_folders(out, folders)
@@ -104,29 +114,8 @@ def is_finished(run: Path) -> bool:
     return (run / METRICS).is_file()
 
 
-def remember_scene_normalisation(out: Path, normalisation: Normalisation | None) -> None:
-    """Keep the scenes' normalisation where it is another than the manifest's."""
-    if normalisation is not None:
-        atomic.write_text(out / SCENE_NORMALISATION, json_text(normalisation))
-
-
-def recall_scene_normalisation(run: Path) -> Normalisation | None:
-    """The scenes' normalisation where it is another than the manifest's.
-
-    Raises:
-        InputError: the run's file of it is damaged.
-    """
-    path = run / SCENE_NORMALISATION
-    if not path.is_file():
-        return None
-    try:
-        return build(Normalisation, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); train again") from error
-
-
-def read_run(run: Path) -> tuple[AnyRecipe, Manifest]:
-    """A run's recipe and its manifest, as training knows it.
+def read_manifest(run: Path) -> Manifest:
+    """The manifest of a run, as training knows it.
 
     Raises:
         InputError: the folder is no run, or has no model yet.
@@ -135,8 +124,7 @@ def read_run(run: Path) -> tuple[AnyRecipe, Manifest]:
         raise InputError(f"{run}: not a run of kws-train; name the folder that was its --out")
     if not (run / MODEL).is_file():
         raise InputError(f"{run}: has no {MODEL} yet; let kws-train finish an epoch")
-    manifest = parse((run / MANIFEST).read_bytes(), str(run / MANIFEST))
-    return recipes.load(str(run / RECIPE)), manifest
+    return parse((run / MANIFEST).read_bytes(), str(run / MANIFEST))
 
 
 def recall_folders(run: Path, **given: Path | None) -> Folders:

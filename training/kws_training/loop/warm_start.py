@@ -27,7 +27,7 @@ def manifest_of(start: Path) -> Manifest:
         InputError: none of these.
     """
     if start.is_dir():
-        return runs.read_run(start)[1]
+        return runs.read_manifest(start)
     return model_file.read(model_file.find(start, (containers.ONNX,))).manifest
 
 

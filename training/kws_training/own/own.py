@@ -18,7 +18,7 @@ from ..data import mined, tts
 from ..data.corpus import paths_below
 from ..data.splits import background_splits
 from ..mining.mine import NothingMinedError, Plan, mine
-from ..schemes.verifier import recipe as verifiers
+from ..schemes.verifier.recipe import FORMAT as VERIFIER_FORMAT
 from . import words
 from .plan import OwnPlan
 from .stages import Progress, Stage, program, run_stages
@@ -165,7 +165,7 @@ class _Made:
 
     def _add_verifier(self, progress: Progress) -> None:
         plan, log = self._plan, self._plan.work / "logs" / "verifier.log"
-        model, look = self._exported / FILES[0], verifiers.load(VERIFIER_RECIPE).look
+        model, look = self._exported / FILES[0], VERIFIER_FORMAT.load(VERIFIER_RECIPE).look
         folders = (self._mined, self._mined_held_out)
         for folder, split in zip(folders, ("train", "validation"), strict=True):
             words.remove(folder)

@@ -1,8 +1,10 @@
-"""Recipes: one TOML file tells everything that makes a run, with no hidden default."""
+"""Recipes: a TOML file says everything that makes a run, and nothing has a hidden default.
+
+A file may name another one that it `extends` and then says only what differs.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,77 +13,85 @@ import tomli_w
 import tomllib
 
 from kws_device.errors import InputError
-from kws_device.strict import build, plain
+from kws_device.strict import plain
 
-from ..schemes.kit.recipe import Recipe
-from ..schemes.study.recipe import StudyRecipe
-from .parts import MOST_EPOCHS
-
-AnyRecipe = Recipe | StudyRecipe
-_SCHEMES: dict[str, type[AnyRecipe]] = {"waveform": Recipe, "spectrogram": StudyRecipe}
-VARIANTS = ("documented", "as-run")
-_ADDED: dict[str, dict[str, dict[str, Any]]] = {
-    "waveform": {"epoch": {"hard_share": 0.1, "hard_weight": 1.0}},
-}
-"""By scheme and table: keys that recipes of earlier runs lack, and what they mean by that."""
-_DEVIATIONS = "as-run"
-"""The table of a recipe's file that says by key what the study's code did otherwise."""
+_EXTENDS = "extends"
+_LONGEST_CHAIN = 8
+"""Recipes that extend each other; more are a circle."""
 
 
-def _recipes() -> Path:
+def shipped(folder: str = "") -> dict[str, Path]:
+    """The recipes that come with the kit, by name.
+
+    Args:
+        folder: below this package; empty: the package's own.
+    """
+    return {path.stem: path for path in sorted((_package() / folder).glob("*.toml"))}
+
+
+def _package() -> Path:
     return Path(str(resources.files(__package__)))
 
 
-def names() -> list[str]:
-    """The recipes that come with the kit."""
-    return sorted(path.stem for path in _recipes().glob("*.toml"))
-
-
-def load(name: str, overrides: dict[str, Any] | None = None, variant: str | None = None) -> AnyRecipe:
-    """A recipe by its name or from a TOML file, with variant and then overrides applied.
+def find(name: str, known: dict[str, Path]) -> Path:
+    """The file of a recipe.
 
     Args:
-        name: one of `names()` or the path of a TOML file.
-        overrides: values by dotted key, for example {"optimisation.epochs": 5}.
-        variant: one of VARIANTS; None: as the file has it.
+        name: one of the known names, or the path of a TOML file.
+        known: files by name.
 
     Raises:
-        InputError: no such recipe, not TOML, a key missing, unknown or of another type, a value out of its
-            range, or values that do not fit each other.
+        InputError: no such recipe.
     """
-    path = Path(name) if name.endswith(".toml") else _recipes() / f"{name}.toml"
-    if not path.is_file() or (not name.endswith(".toml") and name not in names()):
-        raise InputError(f"{name}: no such recipe; known are {', '.join(names())}, or name a .toml file")
-    data = read_table(path)
-    deviations = data.pop(_DEVIATIONS, None)
-    if variant not in (None, *VARIANTS):
-        raise InputError(f"{variant}: no variant of a recipe; those are {', '.join(VARIANTS)}")
-    if variant is not None and deviations is None:
-        raise InputError(f"{name}: has no variants; leave out --variant")
-    for name_of_table, added in _ADDED.get(str(data.get("scheme")), {}).items():
-        if isinstance(data.get(name_of_table), dict):
-            data[name_of_table] = added | data[name_of_table]
-    changes = (deviations if variant == "as-run" else {}) | (overrides or {})
-    change(data, changes, name)
-    scheme = data.get("scheme")
-    if not isinstance(scheme, str) or scheme not in _SCHEMES:
-        raise InputError(f"{path}: scheme {scheme!r} is not one of {', '.join(_SCHEMES)}")
-    recipe = build(_SCHEMES[scheme], data, str(path))
-    if isinstance(recipe, Recipe):
-        # Words that are asked for are never left out.
-        kept = tuple(word for word in recipe.left_out if word not in recipe.keywords)
-        return replace(recipe, left_out=kept)
-    return recipe
+    path = Path(name) if name.endswith(".toml") else known.get(name)
+    if path is None or not path.is_file():
+        raise InputError(
+            f"{name}: no such recipe; known are {', '.join(sorted(known))}, or name a .toml file"
+        )
+    return path
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """The content of a recipe's file. Raises InputError where it cannot be read or is not TOML."""
+    """The content of a recipe's file, laid over that of the recipe that it extends.
+
+    Raises:
+        InputError: a file that cannot be read or is not TOML, or recipes that extend each other in a circle.
+    """
+    tables = [_parsed(path)]
+    while (base := tables[-1].pop(_EXTENDS, None)) is not None:
+        if not isinstance(base, str):
+            raise InputError(f"{path}: extends {base!r}; give the name or the file of a recipe")
+        if len(tables) == _LONGEST_CHAIN:
+            raise InputError(f"{path}: extends {base} in a circle; end it")
+        path = path.parent / base if base.endswith(".toml") else find(base, _all_shipped())
+        tables.append(_parsed(path))
+    merged: dict[str, Any] = {}
+    for table in reversed(tables):
+        merged = _laid_over(merged, table)
+    return merged
+
+
+def _all_shipped() -> dict[str, Path]:
+    return {path.stem: path for path in _package().rglob("*.toml")}
+
+
+def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a recipe") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not TOML ({error})") from error
+
+
+def _laid_over(base: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    """Tables key by key, all other values whole."""
+    merged = dict(base)
+    for key, value in table.items():
+        before = base.get(key)
+        both = isinstance(before, dict) and isinstance(value, dict)
+        merged[key] = _laid_over(before, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def change(data: dict[str, Any], changes: dict[str, Any], name: str) -> None:
@@ -103,29 +113,6 @@ def change(data: dict[str, Any], changes: dict[str, Any], name: str) -> None:
         if not isinstance(table, dict) or last not in table:
             raise InputError(f"{key}: no such key in recipe {name}")
         table[last] = value
-
-
-def with_epochs(recipe: AnyRecipe, epochs: int) -> AnyRecipe:
-    """The recipe with so many epochs, for every head that it fine-tunes too.
-
-    Raises:
-        InputError: fewer than one, or too many.
-    """
-    if not 1 <= epochs <= MOST_EPOCHS:
-        raise InputError(f"--epochs {epochs}: must be at least 1 and at most {MOST_EPOCHS}")
-    if isinstance(recipe, Recipe):
-        return replace(recipe, optimisation=replace(recipe.optimisation, epochs=epochs))
-    tuning = recipe.fine_tuning
-    return replace(
-        recipe,
-        optimisation=replace(recipe.optimisation, epochs=epochs),
-        fine_tuning=replace(tuning, epochs=epochs) if tuning.heads else tuning,
-    )
-
-
-def folds(recipe: AnyRecipe) -> str:
-    """By which of `layouts.FOLDS` a recipe splits UrbanSound8K."""
-    return recipe.data.folds if isinstance(recipe, StudyRecipe) else "documented"
 
 
 def override(text: str) -> tuple[str, Any]:
@@ -150,6 +137,6 @@ def listed(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def to_toml(recipe: AnyRecipe) -> str:
-    """The resolved recipe as TOML; `load` reads it back."""
+def to_toml(recipe: object) -> str:
+    """A resolved recipe as TOML, which `Format.load` reads back."""
     return tomli_w.dumps(plain(recipe))

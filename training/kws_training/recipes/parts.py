@@ -1,10 +1,13 @@
-"""What recipes of either scheme have."""
+"""What recipes of several schemes have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from kws_device.errors import InputError
+from kws_device.front_end import MelConfig
 from kws_device.manifest import SILENCE, UNKNOWN
 from kws_device.strict import check_range, listed
 
@@ -17,6 +20,12 @@ def check_fields(table: object, least: float, most: float, *names: str) -> None:
     """Raises ValueError where a field of a table does not lie between `least` and `most`, both allowed."""
     for name in names:
         check_range(name, getattr(table, name), least, most)
+
+
+def check_epochs(epochs: int) -> None:
+    """Raises InputError for a number of epochs on the command line that trains nothing, or for ever."""
+    if not 1 <= epochs <= MOST_EPOCHS:
+        raise InputError(f"--epochs {epochs}: must be at least 1 and at most {MOST_EPOCHS}")
 
 
 def check_words(words: Sequence[str]) -> None:
@@ -84,3 +93,43 @@ class Provenance:
     negatives: str
     voices: str
     noise: str
+
+
+class RunRecipe(Protocol):
+    """What every recipe of a keyword spotter says, whichever scheme it is of."""
+
+    @property
+    def name(self) -> str:
+        """Also the model's name in its manifest."""
+
+    @property
+    def about(self) -> str:
+        """A sentence for `kws-train --list`."""
+
+    @property
+    def scheme(self) -> str:
+        """Which scheme it is of."""
+
+    @property
+    def seed(self) -> int:
+        """Of the weights, the windows and their order."""
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """Words that become events."""
+
+    @property
+    def front_end(self) -> MelConfig:
+        """How sound becomes log-mels."""
+
+    @property
+    def decoder(self) -> DecoderDefaults:
+        """What the manifest tells the decoder."""
+
+    @property
+    def export(self) -> ExportLimits:
+        """How far exported files may be from the model."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """What the data is called, and its licences."""

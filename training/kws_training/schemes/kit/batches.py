@@ -15,7 +15,7 @@ from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 from .augmentation import masked, through_microphones
 from .distillation import Teacher
 from .examples import Examples
-from .recipe import Recipe
+from .recipe import KitRecipe
 
 Arrays = dict[str, NDArray[np.float32]]
 Batch = tuple[NDArray[np.float16], Arrays, Arrays]
@@ -35,7 +35,7 @@ class Drawn:
     def __init__(
         self,
         examples: Examples,
-        recipe: Recipe,
+        recipe: KitRecipe,
         labels: dict[str, int],
         teacher: Teacher | None = None,
         most_bytes: float = math.inf,
@@ -119,7 +119,7 @@ class Drawn:
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """The training windows of one epoch, normalised, with masks that are new in every epoch."""
 
-    def __init__(self, drawn: Drawn, recipe: Recipe, normalisation: Normalisation, epoch: int) -> None:
+    def __init__(self, drawn: Drawn, recipe: KitRecipe, normalisation: Normalisation, epoch: int) -> None:
         super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
         self._drawn = drawn
         self._recipe = recipe

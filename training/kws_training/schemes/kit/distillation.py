@@ -69,7 +69,7 @@ class Teacher:
 
 def _manifest(teacher: Path) -> Manifest:
     if teacher.is_dir():
-        return runs.read_run(teacher)[1]
+        return runs.read_manifest(teacher)
     return model_file.read(model_file.find(teacher)).manifest
 
 

@@ -15,7 +15,7 @@ from ...data.corpus import Corpus, keyword_labels
 from ...data.segments import background_gain, centred, from_db, power, random_crop, word_extent
 from ...signal.reverb import in_room, room_response
 from .augmentation import faster, shifted
-from .recipe import Recipe
+from .recipe import KitRecipe
 
 # As a word enters or leaves the window it is seen cut: `no` without its beginning sounds like the end
 # of `go`. A word that has lost up to a tenth of its length is still the word, one that has lost three
@@ -55,7 +55,7 @@ class Targets:
 class Examples:
     """Draws windows from one split's corpus as the recipe says; the same generator, the same windows."""
 
-    def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
+    def __init__(self, corpus: Corpus, recipe: KitRecipe) -> None:
         self._recipe = recipe
         self._length = recipe.front_end.clip_samples
         self._labels = keyword_labels(recipe.keywords)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kws_device.front_end import MelConfig
 from kws_device.strict import check_range
 
+from ...recipes.format import Format
 from ...recipes.parts import (
     LARGEST_SEED,
     MOST_EPOCHS,
     DecoderDefaults,
     ExportLimits,
     Provenance,
+    check_epochs,
     check_fields,
     check_words,
 )
@@ -194,7 +196,7 @@ class QuantisationConfig:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class KitRecipe:
     """Everything that makes a run, but for the folders of data."""
 
     name: str
@@ -202,14 +204,14 @@ class Recipe:
     about: str
     """A sentence for `kws-train --list`."""
     scheme: str
-    """`waveform`: which of the two ways of mixing it is a recipe for."""
+    """`waveform`."""
     seed: int
     """Of the weights, the windows and their order."""
     keywords: tuple[str, ...]
     """Words that become events; all other words are `_unknown_`."""
     left_out: tuple[str, ...]
-    """Words whose clips train nothing, so that words never heard can be measured with them; a keyword is
-    never one of them (`recipes.load`)."""
+    """Words whose clips train nothing, so that words never heard can be measured with them; keywords are
+    taken out of them."""
     front_end: MelConfig
     model: ModelConfig
     epoch: EpochConfig
@@ -226,6 +228,17 @@ class Recipe:
         if not self.keywords:
             raise ValueError("keywords: name at least one word to spot")
         check_words(self.keywords)
+        left_out = tuple(word for word in self.left_out if word not in self.keywords)
+        object.__setattr__(self, "left_out", left_out)  # as the dataclass itself sets a frozen field
         widest = self.augmentation
         check_range("augmentation.time_mask_frames", widest.time_mask_frames, 0, self.front_end.frames)
         check_range("augmentation.mel_mask_bands", widest.mel_mask_bands, 0, self.front_end.mels)
+
+
+FORMAT = Format("waveform", KitRecipe, added={"epoch.hard_share": 0.1, "epoch.hard_weight": 1.0})
+
+
+def with_epochs(recipe: KitRecipe, epochs: int) -> KitRecipe:
+    """The recipe with so many epochs. Raises InputError as `check_epochs`."""
+    check_epochs(epochs)
+    return replace(recipe, optimisation=replace(recipe.optimisation, epochs=epochs))

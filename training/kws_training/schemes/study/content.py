@@ -9,11 +9,11 @@ from typing import Any
 
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from ... import recipes
 from ...data.check import counts, leaks
 from ...data.layouts import Dataset
 from ...loop import runs
-from .reported import ALONE, FROZEN, FROZEN_ROWS, MIXED, ROWS, VARIANTS, Column
+from .recipe import VARIANTS
+from .reported import ALONE, FROZEN, FROZEN_ROWS, MIXED, ROWS, TABLE_VARIANTS, Column
 from .table import Figure, Run, difference, figure
 
 Groups = dict[tuple[str, str], list[Run]]
@@ -54,7 +54,9 @@ _CLAIMS = (
 
 def grouped(found: Sequence[Run]) -> Groups:
     """Runs by variant and row, in the table's order."""
-    groups = {(v, r): [x for x in found if (x.variant, x.row) == (v, r)] for v in VARIANTS for r in ROWS}
+    groups = {
+        (v, r): [x for x in found if (x.variant, x.row) == (v, r)] for v in TABLE_VARIANTS for r in ROWS
+    }
     return {key: group for key, group in groups.items() if group}
 
 
@@ -67,7 +69,7 @@ def content(groups: Groups, datasets: Sequence[Dataset]) -> dict[str, Any]:
     """
     tables = {
         variant: [_table_row(group) for (v, _), group in groups.items() if v == variant]
-        for variant in VARIANTS
+        for variant in TABLE_VARIANTS
         if any(v == variant for v, _ in groups)
     }
     return {
@@ -75,7 +77,7 @@ def content(groups: Groups, datasets: Sequence[Dataset]) -> dict[str, Any]:
         "machine": f"{runs.processor()}, {platform.system()} {platform.machine()}",
         "versions": runs.versions(),
         "tables": tables,
-        "claims": {variant: _claims(groups, variant) for variant in recipes.VARIANTS if variant in tables},
+        "claims": {variant: _claims(groups, variant) for variant in VARIANTS if variant in tables},
         "frozen_heads": _frozen(groups),
         "data": [_describe(dataset) for dataset in datasets],
     }

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from kws_device.front_end import MelConfig
 
-from .recipe import AlexNetConfig
-from .stages import TRUNK
+from .recipe import AlexNetConfig, StudyRecipe
+from .stages import TRUNK, stage_of
 
 if TYPE_CHECKING:
     import keras
@@ -61,3 +61,27 @@ def train_only(model: keras.Model, trained: tuple[str, ...]) -> None:
     """Freeze every layer but those of the named parts: the heads' names and TRUNK."""
     for layer in model.layers:
         layer.trainable = layer.name.split("_")[0] in trained
+
+
+def compiled(recipe: StudyRecipe, labels: dict[str, int], steps: int) -> keras.Model:
+    """The study's network, ready to be fitted: frozen are the parts that the recipe's last stage leaves.
+
+    Args:
+        recipe: its model and its optimisation.
+        labels: number of labels by head.
+        steps: of an epoch.
+    """
+    import keras
+
+    from .learning_rate import Triangular
+
+    model = alexnet(recipe.front_end, recipe.model, labels)
+    train_only(model, stage_of(recipe).trained)
+    rates = recipe.optimisation
+    rate = Triangular(rates.learning_rate_min, rates.learning_rate_max, rates.half_cycle_epochs * steps)
+    model.compile(
+        keras.optimizers.Adam(rate),
+        loss={head: keras.losses.CategoricalCrossentropy() for head in labels},
+        weighted_metrics={head: ["accuracy"] for head in labels},
+    )
+    return model

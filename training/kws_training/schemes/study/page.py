@@ -10,7 +10,6 @@ from tqdm import tqdm
 from kws_device import atomic
 from kws_device.strict import json_text
 
-from ... import recipes
 from ...data.check import counts
 from ...data.corpus import Folders
 from ...data.layouts import Dataset, read_dataset
@@ -18,8 +17,8 @@ from ...evaluation import plots
 from ...evaluation.html import template
 from ...loop import runs
 from .content import COLUMNS, SPLITS, TITLES, Groups, content, grouped
-from .recipe import StudyRecipe
-from .reported import VARIANTS
+from .recipe import FORMAT
+from .reported import TABLE_VARIANTS
 from .table import Run, finished_runs
 
 PAGE, DATA = "index.html", "study.json"
@@ -53,7 +52,7 @@ def _pictures(out: Path, groups: Groups, datasets: list[Dataset]) -> list[dict[s
     """Each a title and a picture that the page carries inside; they are kept in `out`/plots as well."""
     made: list[tuple[str, Path]] = []
     folder = out / "plots"
-    for variant in VARIANTS:
+    for variant in TABLE_VARIANTS:
         shown = {row: group[0] for (v, row), group in groups.items() if v == variant}
         if shown:
             path = folder / f"curves_{variant}.png"
@@ -81,7 +80,5 @@ def _pictures(out: Path, groups: Groups, datasets: list[Dataset]) -> list[dict[s
 
 def _half_cycle(run: Run) -> tuple[float, float, float]:
     """Lowest and highest learning rate, and epochs from one to the other."""
-    recipe = recipes.load(str(run.folder / runs.RECIPE))
-    assert isinstance(recipe, StudyRecipe)  # noqa: S101  finished_runs finds no others
-    plan = recipe.optimisation
+    plan = FORMAT.load(str(run.folder / runs.RECIPE)).optimisation
     return plan.learning_rate_min, plan.learning_rate_max, plan.half_cycle_epochs

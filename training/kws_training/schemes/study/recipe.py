@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kws_device.front_end import MelConfig
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
@@ -10,16 +10,20 @@ from kws_device.strict import check_range
 
 from ...data.layouts import FOLDS
 from ...data.splits import SPLITS
+from ...recipes.format import Format
 from ...recipes.parts import (
     LARGEST_SEED,
     MOST_EPOCHS,
     DecoderDefaults,
     ExportLimits,
     Provenance,
+    check_epochs,
     check_fields,
     check_words,
 )
 
+VARIANTS = ("documented", "as-run")
+"""Of a recipe: as the study's text says, and with what its code did otherwise."""
 _FEWEST_FRAMES = 115
 """Of which `valid` pools leave anything: 115 -> 39 -> 19 -> 7 -> 3 -> 1, see network.alexnet."""
 
@@ -202,7 +206,7 @@ class StudyRecipe:
     about: str
     """A sentence for `kws-train --list`."""
     scheme: str
-    """`spectrogram`: which of the two ways of mixing it is a recipe for."""
+    """`spectrogram`."""
     variant: str
     """`documented` as the text says; `as-run` with what the code did otherwise."""
     seed: int
@@ -247,3 +251,21 @@ class StudyRecipe:
     def uses_scenes(self) -> bool:
         """Whether it trains on scenes, with or without their labels."""
         return self.mixing.ratio[1] > 0 or SCENE_HEAD in self.model.heads
+
+
+FORMAT = Format("spectrogram", StudyRecipe, "study", VARIANTS)
+
+
+def with_epochs(recipe: StudyRecipe, epochs: int) -> StudyRecipe:
+    """The recipe with so many epochs, for every head that it fine-tunes, too.
+
+    Raises:
+        InputError: as `check_epochs`.
+    """
+    check_epochs(epochs)
+    tuning = recipe.fine_tuning
+    return replace(
+        recipe,
+        optimisation=replace(recipe.optimisation, epochs=epochs),
+        fine_tuning=replace(tuning, epochs=epochs) if tuning.heads else tuning,
+    )

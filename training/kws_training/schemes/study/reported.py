@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from ...recipes import VARIANTS as _OF_THE_STUDY
+from .recipe import VARIANTS
 
 ALONE, MIXED = "alone", "mixed"
 
@@ -48,4 +48,4 @@ ROWS = {
 FROZEN = "frozen-heads"
 """A variant of ours: documented, but for the heads, which keep their first weights as the code had it."""
 FROZEN_ROWS = ("run4", "run5", "run6")
-VARIANTS = (*_OF_THE_STUDY, FROZEN)
+TABLE_VARIANTS = (*VARIANTS, FROZEN)

@@ -10,6 +10,7 @@ from pathlib import Path
 from kws_device.errors import InputError
 
 from ...data.corpus import Folders
+from ...evaluation.scheme import TrainingOptions
 from ...loop import runs
 from .page import write_page
 from .reported import FROZEN, FROZEN_ROWS, ROWS
@@ -20,7 +21,7 @@ from .train import train
 def run_table(
     folders: Folders,
     out: Path,
-    cache: Path,
+    cache: Path | None,
     only: Sequence[str],
     variants: Sequence[str],
     seeds: int,
@@ -31,9 +32,9 @@ def run_table(
     Args:
         folders: speech and scenes.
         out: the study's folder; its runs lie below `out`/runs.
-        cache: folder of prepared features.
+        cache: folder of prepared features; None: the user's cache folder.
         only: rows; none: all.
-        variants: of table.VARIANTS.
+        variants: of reported.TABLE_VARIANTS.
         seeds: 1 to this.
         epochs: instead of the recipes', for each stage.
 
@@ -65,6 +66,7 @@ def run_table(
             print(told, file=sys.stderr)
             base = run_folder(out, recipe.variant, recipe.fine_tuning.base, recipe.seed)
             start = base if recipe.fine_tuning.heads and runs.is_finished(base) else None
-            train(recipe, folders, folder, cache, (folder / runs.CHECKPOINT).is_file(), start)
+            resume = (folder / runs.CHECKPOINT).is_file()
+            train(recipe, folders, folder, TrainingOptions(resume, start, cache=cache))
         judge_run(folder, folders)
     return write_page(out, folders)

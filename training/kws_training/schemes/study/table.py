@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from kws_device import atomic
-from kws_device.errors import InputError
 from kws_device.strict import json_text
 
-from ... import recipes
 from ...data.corpus import Folders
 from ...evaluation.evaluate import evaluate
 from ...evaluation.metrics import Tally, ci95, difference_ci95, figures, pooled, tally
+from ...evaluation.scheme import TrainedRun
 from ...loop import runs
-from .recipe import StudyRecipe
-from .reported import ALONE, FROZEN, MIXED, ROWS, VARIANTS
+from .recipe import FORMAT, StudyRecipe, with_epochs
+from .reported import ALONE, FROZEN, MIXED, ROWS, TABLE_VARIANTS
+from .scheme import STUDY
 
 EVALUATION = "evaluation.json"
 _SNRS_DB = (10.0, 0.0)
@@ -31,12 +31,8 @@ def load_row(row: str, variant: str, seed: int, epochs: int | None) -> StudyReci
     overrides: dict[str, Any] = {"seed": seed}
     if variant == FROZEN:
         overrides |= {"model.frozen_heads": True, "variant": FROZEN}
-    recipe = recipes.load(row, overrides, "documented" if variant == FROZEN else variant)
-    if epochs is not None:
-        recipe = recipes.with_epochs(recipe, epochs)
-    if not isinstance(recipe, StudyRecipe):
-        raise InputError(f"{row}: not a row of the study; those are {', '.join(ROWS)}")
-    return recipe
+    recipe = FORMAT.load(row, overrides, "documented" if variant == FROZEN else variant)
+    return recipe if epochs is None else with_epochs(recipe, epochs)
 
 
 def judge_run(run: Path, folders: Folders) -> None:
@@ -48,10 +44,12 @@ def judge_run(run: Path, folders: Folders) -> None:
     path = run / EVALUATION
     if path.is_file() and path.stat().st_mtime_ns >= (run / runs.MODEL).stat().st_mtime_ns:
         return
+    recipe = FORMAT.load(str(run / runs.RECIPE))
+    trained = TrainedRun(run, STUDY, recipe, runs.read_manifest(run))
     report: dict[str, list[dict[str, Any]]] = {}
     for split in ("validation", "test"):
         report[split] = []
-        for set_, judged in evaluate(run, folders, split, _SNRS_DB):
+        for set_, judged in evaluate(trained, folders, split, _SNRS_DB):
             entry = figures(set_, judged)
             for head, judgement in judged.items():
                 entry[head]["by_source"] = tally(judgement)
@@ -106,7 +104,7 @@ def run_folder(out: Path, variant: str, row: str, seed: int) -> Path:
 def finished_runs(out: Path) -> list[Run]:
     """Every judged run below a study's folder, in the table's order."""
     found = []
-    for variant in VARIANTS:
+    for variant in TABLE_VARIANTS:
         for row in ROWS:
             for path in sorted((out / "runs" / variant / row).glob(f"seed*/{EVALUATION}")):
                 folder = path.parent

@@ -5,29 +5,22 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from kws_device.errors import InputError
 
 from ...data.corpus import Folders
-from ...evaluation.eval_sets import EvaluationSet, Material, clean_set, material, mel_set
+from ...evaluation.scheme import TrainingOptions
 from ...loop import runs
 from ...loop.run_folder import run_folder
 from ...loop.warm_start import check_labels, take_weights
+from .eval_sets import eval_sets, remember_normalisation, validation_set
+from .features import default_cache
 from .prepare import prepare, read_datasets, with_keywords
-from .recipe import FineTuningConfig, StudyRecipe
-from .stages import Stage, stage_of
-
-if TYPE_CHECKING:
-    import keras
+from .recipe import FORMAT, FineTuningConfig, StudyRecipe
+from .stages import stage_of
 
 
-def train(
-    recipe: StudyRecipe,
-    folders: Folders,
-    out: Path,
-    cache: Path,
-    resume: bool = False,
-    start_from: Path | None = None,
-) -> Path:
+def train(recipe: StudyRecipe, folders: Folders, out: Path, options: TrainingOptions) -> Path:
     """Train a row of the study's table; the run's folder gets the recipe, the model, history and pictures.
 
     A fine-tuned row trains its base first, in `out`/base, and each head but the last in a folder of its
@@ -37,9 +30,7 @@ def train(
         recipe: any of the study's.
         folders: where the data lies.
         out: the run's folder; must not hold another run unless resumed.
-        cache: folder of prepared features.
-        resume: go on after the last finished epoch of the run in `out`.
-        start_from: a run whose weights to start from; for a fine-tuned row, its base.
+        options: without a teacher; a fine-tuned row starts from a run of its base.
 
     Returns:
         the path of the best model.
@@ -47,8 +38,12 @@ def train(
     Raises:
         InputError: data, recipe or folder that do not fit; nothing is written then.
     """
+    for name, given in (("--teacher", options.teacher), ("--hard", folders.hard)):
+        if given:
+            raise InputError(f"{name}: not for {recipe.name}, a recipe of the study; leave it out")
     with run_folder(out):
-        return _train_in_turn(recipe, folders, out, cache, resume, start_from)
+        cache = options.cache or default_cache()
+        return _train_in_turn(recipe, folders, out, cache, options.resume, options.start_from)
 
 
 def _train_in_turn(
@@ -59,7 +54,7 @@ def _train_in_turn(
         resume = False  # what was interrupted is in a folder of its own
     if before:
         # Now rather than after the earlier runs.
-        runs.check_folder(out, with_keywords(recipe, read_datasets(recipe, folders)), resume)
+        runs.check_folder(out, with_keywords(recipe, read_datasets(recipe, folders)), FORMAT, resume)
     for earlier, folder in before:
         if not runs.is_finished(folder):
             with run_folder(folder):
@@ -86,12 +81,11 @@ def _train(
 ) -> Path:
     datasets = read_datasets(recipe, folders)
     recipe = with_keywords(recipe, datasets)
-    runs.check_folder(out, recipe, resume)
+    runs.check_folder(out, recipe, FORMAT, resume)
     prepared = prepare(recipe, folders, datasets, cache)
     manifest, corpus = prepared.manifest, prepared.validation
     stage = stage_of(recipe)
-    data = material(corpus, recipe.front_end.clip_samples)
-    check = _validation_set(data, stage, recipe)
+    check = validation_set(recipe, stage, corpus)
 
     if start_from is not None:
         check_labels(start_from, manifest, whole=True)
@@ -106,6 +100,7 @@ def _train(
     from ...loop.devices import all_devices, divisible
     from ...loop.fit import Plan, fit
     from .batches import SpectrogramBatches
+    from .network import compiled
     from .steps import steps
 
     keras.utils.set_random_seed(recipe.seed)
@@ -120,42 +115,10 @@ def _train(
         if start_from is not None:
             take_weights(model, start_from, manifest, whole=True)
         runs.begin(out, recipe, folders, manifest)
-        runs.remember_scene_normalisation(out, prepared.scene_normalisation)
+        remember_normalisation(out, prepared.scene_normalisation)
         plan = Plan(stage.epochs, recipe.seed, batches, divisible(validation, devices), stage.best)
         rows = fit(model, plan, out, resume)
     plots.mixing_steps(steps(prepared.examples, recipe, stage), out / "plots" / "mixing_steps.png")
-    finish(out, recipe, manifest, corpus, rows, snrs_db=())
+    own = prepared.scene_normalisation
+    finish(out, manifest, eval_sets(recipe, manifest, corpus, (), own), rows, own)
     return out / runs.MODEL
-
-
-def compiled(recipe: StudyRecipe, labels: dict[str, int], steps: int) -> keras.Model:
-    """The study's network, ready to be fitted: frozen are the parts that the recipe's last stage leaves.
-
-    Args:
-        recipe: its model and its optimisation.
-        labels: number of labels by head.
-        steps: of an epoch.
-    """
-    import keras
-
-    from .learning_rate import Triangular
-    from .network import alexnet, train_only
-
-    model = alexnet(recipe.front_end, recipe.model, labels)
-    train_only(model, stage_of(recipe).trained)
-    rates = recipe.optimisation
-    rate = Triangular(rates.learning_rate_min, rates.learning_rate_max, rates.half_cycle_epochs * steps)
-    model.compile(
-        keras.optimizers.Adam(rate),
-        loss={head: keras.losses.CategoricalCrossentropy() for head in labels},
-        weighted_metrics={head: ["accuracy"] for head in labels},
-    )
-    return model
-
-
-def _validation_set(data: Material, stage: Stage, recipe: StudyRecipe) -> EvaluationSet:
-    """What chooses the checkpoint: the stage's own mixture, at its fixed ratio."""
-    length = recipe.front_end.clip_samples
-    if min(stage.ratio) > 0:
-        return mel_set(data, stage.ratio, length, recipe.seed)
-    return clean_set(data, length, scenes_overlaid=recipe.normalisation.per_dataset)

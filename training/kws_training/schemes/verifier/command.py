@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from kws_device.command import ArgumentParser
@@ -11,7 +10,7 @@ from kws_device.errors import InputError
 from kws_device.manifest import Source
 
 from ...recipes import listed, override
-from . import recipe as recipes
+from .recipe import FORMAT, with_epochs
 from .sound import SoundFolders
 
 
@@ -26,7 +25,7 @@ def _parser() -> ArgumentParser:
         nargs="?",
         default="verifier",
         metavar="RECIPE",
-        help=f"{', '.join(recipes.names())} or a TOML file",
+        help=f"{', '.join(FORMAT.names())} or a TOML file",
     )
     parser.add_argument(
         "--first", metavar="FILE|NAME", help="the first network's file; default: the shipped model"
@@ -77,11 +76,9 @@ def main(arguments: list[str]) -> int:
         overrides["keywords"] = listed(options.keywords)
     if options.seed is not None:
         overrides["seed"] = options.seed
-    recipe = recipes.load(options.recipe, overrides)
+    recipe = FORMAT.load(options.recipe, overrides)
     if options.epochs is not None:
-        if options.epochs < 1:
-            raise InputError(f"--epochs {options.epochs}: must be at least 1")
-        recipe = replace(recipe, optimisation=replace(recipe.optimisation, epochs=options.epochs))
+        recipe = with_epochs(recipe, options.epochs)
     folders = SoundFolders(
         options.speech,
         tuple(options.voices),

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib import resources
-from pathlib import Path
-from typing import Any
 
-import tomli_w
-
-from kws_device.errors import InputError
 from kws_device.front_end import MelConfig
-from kws_device.strict import build, plain
 
-from ... import recipes
+from ...recipes.format import Format
+from ...recipes.parts import check_epochs
 from ..kit.recipe import ModelConfig
-
-_RECIPES = "recipes"
-SCHEME = "verifier"
 
 
 @dataclass(frozen=True)
@@ -191,35 +182,10 @@ class VerifierRecipe:
         return replace(self.front_end, clip_ms=self.look.clip_ms)
 
 
-def names() -> list[str]:
-    """The recipes that come with the kit."""
-    return sorted(path.stem for path in _folder().glob("*.toml"))
+FORMAT = Format("verifier", VerifierRecipe, "verifier")
 
 
-def load(name: str, overrides: dict[str, Any] | None = None) -> VerifierRecipe:
-    """A verifier's recipe by its name or from a TOML file.
-
-    Args:
-        name: one of `names()` or the path of a TOML file.
-        overrides: values by dotted key.
-
-    Raises:
-        InputError: no such recipe, not TOML, not of a verifier, or a key missing, unknown or of another type.
-    """
-    path = Path(name) if name.endswith(".toml") else _folder() / f"{name}.toml"
-    if not path.is_file():
-        raise InputError(f"{name}: no such recipe; known are {', '.join(names())}, or name a .toml file")
-    data = recipes.read_table(path)
-    recipes.change(data, overrides or {}, name)
-    if data.get("scheme") != SCHEME:
-        raise InputError(f"{path}: scheme {data.get('scheme')!r} is not {SCHEME}")
-    return build(VerifierRecipe, data, str(path))
-
-
-def to_toml(recipe: VerifierRecipe) -> str:
-    """The resolved recipe as TOML; `load` reads it back."""
-    return tomli_w.dumps(plain(recipe))
-
-
-def _folder() -> Path:
-    return Path(str(resources.files(__package__))) / _RECIPES
+def with_epochs(recipe: VerifierRecipe, epochs: int) -> VerifierRecipe:
+    """The recipe with so many epochs. Raises InputError as `check_epochs`."""
+    check_epochs(epochs)
+    return replace(recipe, optimisation=replace(recipe.optimisation, epochs=epochs))

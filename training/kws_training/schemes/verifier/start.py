@@ -43,7 +43,7 @@ def take_start(network: keras.Model, start: Path) -> None:
 
 def _of_run(run: Path) -> list[Weights]:
     """Kernels and biases of a first network's convolutions, in its layers' order."""
-    runs.read_run(run)
+    runs.read_manifest(run)
     model = folded(runs.load_keras(run / runs.MODEL))
     heads = set(model.output) if isinstance(model.output, dict) else {KEYWORD_HEAD}
     return [

@@ -20,11 +20,11 @@ from kws_device.strict import plain
 
 from ...loop import runs
 from ...loop.run_folder import run_folder
-from . import recipe as recipes
+from ...recipes import to_toml
 from . import settings
 from .calibration import Calibration, calibrated, shown_rate
 from .examples import REFUSED, Examples
-from .recipe import VerifierRecipe
+from .recipe import FORMAT, VerifierRecipe
 from .sound import TRAIN, VALIDATION, SoundFolders, load_sounds, mined_hours
 from .validation import Predict, Validation, build_validation
 
@@ -84,7 +84,7 @@ def _train(
     resume: bool,
     sources: tuple[Source, ...],
 ) -> Path:
-    _check_folder(out, recipe, resume)
+    runs.check_folder(out, recipe, FORMAT, resume, settings.MODEL)
     hours = mined_hours(folders.hard, VALIDATION)
     rate = shown_rate(hours, recipe.look.false_accepts_per_hour)
     rate_hz = recipe.front_end.sample_rate_hz
@@ -151,18 +151,8 @@ def predictor(model: keras.Model) -> Predict:
     return predict
 
 
-def _check_folder(out: Path, recipe: VerifierRecipe, resume: bool) -> None:
-    if resume:
-        if not (out / runs.CHECKPOINT).is_file():
-            raise InputError(f"{out}: no {runs.CHECKPOINT} to resume from; leave out --resume")
-        if recipes.load(str(out / runs.RECIPE)) != recipe:
-            raise InputError(f"{out}: its run has another recipe; give the same options or another --out")
-    elif any((out / name).exists() for name in (runs.MODEL, runs.CHECKPOINT, settings.MODEL)):
-        raise InputError(f"{out}: holds a run already; give --resume or another --out")
-
-
 def _begin(out: Path, recipe: VerifierRecipe, start: Path | None) -> None:
-    atomic.write_text(out / runs.RECIPE, recipes.to_toml(recipe))
+    atomic.write_text(out / runs.RECIPE, to_toml(recipe))
     atomic.write_text(out / "environment.txt", runs.environment())
     if start is not None:
         atomic.write_text(out / START, json.dumps({"start": start.name}, allow_nan=False) + "\n")
