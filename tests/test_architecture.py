@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from helpers import ROOT
@@ -15,6 +17,23 @@ FLOORS = {
     "export": {"kws_export", "kws_training", "kws_device"},
     "benchmarks": {"kws_benchmarks", "kws_training", "kws_device"},
 }
+INSIDE: dict[str, list[set[str]]] = {
+    "training/kws_training": [
+        {"recipes"},
+        {"data"},
+        {"signal"},
+        {"loop"},
+        {"evaluation"},
+        {"mining"},
+        {"schemes/kit", "schemes/study"},
+        {"schemes/verifier"},
+        {"own"},
+        {"cli"},
+    ],
+}
+"""The folders of a package, the lowest first. Those of one floor know nothing of each other."""
+MOST_LINES = 320
+"""Of a module."""
 DEVICE_PACKAGES = {
     "numpy",
     "soundfile",
@@ -54,6 +73,65 @@ def test_the_device_imports_nothing_that_a_pi_does_not_have():
         n: f for n, f in imports("device").items() if n not in standard | DEVICE_PACKAGES | {"kws_device"}
     }
     assert strange == {}
+
+
+def own_imports(package: Path) -> Iterator[tuple[Path, int, str]]:
+    """Every import of a package's own modules: file, line, and the module's path below the package."""
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            module = (node.module or "").split(".") if node.module else []
+            if node.level:
+                folder = path.parent.relative_to(package.parent).parts
+                module = [*folder[: len(folder) - node.level + 1], *module]
+            if module[:1] == [package.name]:
+                # A name may be a module, and then it counts itself.
+                below = "/".join(module[1:])
+                for name in (alias.name for alias in node.names):
+                    whole = package / below / name
+                    is_module = whole.is_dir() or whole.with_suffix(".py").is_file()
+                    yield path, node.lineno, f"{below}/{name}".strip("/") if is_module else below
+
+
+@pytest.mark.parametrize("package", INSIDE)
+def test_inside_a_package_imports_go_down_only(package):
+    floors = {folder: n for n, folders in enumerate(INSIDE[package]) for folder in folders}
+
+    def folder_of(place: str) -> str | None:
+        return next((folder for folder in floors if f"{place}/".startswith(f"{folder}/")), None)
+
+    wrong, strangers = [], set()
+    for path, line, module in own_imports(ROOT / package):
+        here = path.relative_to(ROOT / package).with_suffix("").as_posix()
+        ours, theirs = folder_of(here), folder_of(module)
+        if ours is None or theirs is None:
+            strangers.add(here if ours is None else module)
+        elif ours != theirs and floors[theirs] >= floors[ours]:
+            wrong.append(f"{here}.py:{line} imports {module}")
+    assert (wrong, strangers) == ([], set())
+
+
+@pytest.mark.parametrize("package", INSIDE)
+def test_modules_are_short(package):
+    lines = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_nobody_asks_of_which_kind_a_recipe_is():
+    asked = [
+        f"{path.name}:{node.lineno}"
+        for folder in ("training", "export", "benchmarks")
+        for path in (ROOT / folder).rglob("kws_*/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "isinstance"
+        and "Recipe" in ast.unparse(node.args[1])
+    ]
+    assert asked == []
 
 
 @pytest.mark.parametrize("folder", FLOORS)
