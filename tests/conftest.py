@@ -90,7 +90,7 @@ def command() -> Command:
 SMALL = (
     "model.stem=4", "model.planes=[4]", "model.channels=8", "model.blocks=1",
     "optimisation.batch_size=16", "epoch.least_windows=256",
-    "optimisation.learning_rate=0.01", "augmentation.fragment_share=0.0",
+    "optimisation.learning_rate=0.01", "augmentation.fragment_prob=0.0",
     "augmentation.speed=0.0", "augmentation.mel_masks=0",
     "export.windows=100", "export.keyword_loss_points=5.0", "export.scene_loss_points=5.0",
     "export.int8_agreement=0.9", "export.formats_agreement=0.95",

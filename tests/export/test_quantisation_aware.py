@@ -26,7 +26,7 @@ from kws_training.schemes.kit.model import compiled, new_network
 from kws_training.schemes.kit.qat import RoundedKernel, RoundedOutput, with_rounding, without_rounding
 from kws_training.schemes.kit.recipe import with_epochs
 
-AWARE = ("--set", "quantisation.aware=true", "--set", "optimisation.learning_rate=1e-3")
+AWARE = ("--set", "quantisation.qat=true", "--set", "optimisation.learning_rate=1e-3")
 
 
 @pytest.fixture(scope="module")

@@ -22,13 +22,13 @@ from kws_training.data.corpus import (
 )
 from kws_training.data.layouts import Clip
 from kws_training.data.mined import Stretch
-from kws_training.schemes.kit.augmentation import blanked, faster, other_microphone, shifted
 from kws_training.schemes.kit.examples import Examples
+from kws_training.signal.augment import random_mic_eq, shifted, spec_augment, speed_perturb
 
 RECIPE = schemes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 0})
 LABELS = keyword_labels(RECIPE.keywords)
 PLAIN = dict.fromkeys(
-    ("speed", "room_share", "shift_ms", "fragment_share", "neighbour_share", "gain_db", "clipped_share"), 0.0
+    ("speed", "reverb_prob", "shift_ms", "fragment_prob", "neighbour_prob", "gain_db", "clipping_prob"), 0.0
 )
 
 
@@ -79,7 +79,7 @@ def test_mined_sound_is_no_word_at_the_time_at_which_it_fired(corpus):
 
 
 def test_without_scenes_and_noise_there_is_speech_and_next_to_nothing(corpus):
-    examples = Examples(replace(corpus, scenes=[], noise=[]), with_augmentation(**PLAIN, clean_share=0.0))
+    examples = Examples(replace(corpus, scenes=[], noise=[]), with_augmentation(**PLAIN, clean_prob=0.0))
     sounds, targets = examples.draw(np.array([-1, 0]), np.random.default_rng(0))
     assert level_dbfs(sounds[0]) < -55
     assert targets.scene_weight.sum() == 0
@@ -93,12 +93,12 @@ def test_synthetic_voices_say_the_shares_of_the_recipe_and_every_recording_is_he
     said = [
         Recording(np.full(8000, 0.1, dtype=np.float32), label, Clip(Path(f"{i}.flac"), word, None, "voice"))
         for i in range(3)
-        for label, word in (("yes", "yes"), ("_unknown_", "yet"), ("_unknown_", RECIPE.left_out[0]))
+        for label, word in (("yes", "yes"), ("_unknown_", "yet"), ("_unknown_", RECIPE.held_out_words[0]))
     ]
     shares = {"least_windows": 1000, "synthetic_keywords_share": 0.2, "synthetic_unknown_share": 0.5}
     recipe = replace(RECIPE, epoch=replace(RECIPE.epoch, **shares))
     plan = Examples(replace(corpus, voices=said), recipe).plan(np.random.default_rng(0))
-    recorded = [i for i, r in enumerate(corpus.speech) if r.clip.label not in RECIPE.left_out]
+    recorded = [i for i, r in enumerate(corpus.speech) if r.clip.label not in RECIPE.held_out_words]
     keywords = [n for n, i in enumerate(recorded) if corpus.speech[i].label in RECIPE.keywords]
     assert set(keywords) <= set(plan)
     synthetic = plan[plan >= len(recorded)] - len(recorded)
@@ -132,8 +132,8 @@ def test_negatives_take_their_share_where_they_are_given(corpus):
 
 def test_words_that_are_left_out_train_nothing_not_even_as_neighbours(corpus):
     alone = replace(corpus, speech=[item for item in corpus.speech if item.clip.label in ("yes", "no")])
-    without = replace(RECIPE, left_out=("bed", "cat", "two"))
-    assert {item.clip.label for item in corpus.speech} - {"yes", "no", *without.left_out} == set()
+    without = replace(RECIPE, held_out_words=("bed", "cat", "two"))
+    assert {item.clip.label for item in corpus.speech} - {"yes", "no", *without.held_out_words} == set()
     plan = Examples(alone, without).plan(np.random.default_rng(0))
     assert np.array_equal(Examples(corpus, without).plan(np.random.default_rng(0)), plan)
     sounds, _ = Examples(corpus, without).draw(plan, np.random.default_rng(1))
@@ -142,7 +142,7 @@ def test_words_that_are_left_out_train_nothing_not_even_as_neighbours(corpus):
 
 @pytest.mark.parametrize("keywords", [["yes", "bed"], ["bed"]])
 def test_keywords_that_the_recipe_leaves_out_train_all_the_same(corpus, keywords):
-    recipe = schemes.load("default", {"keywords": keywords, "left_out": ["bed", "on"]})
+    recipe = schemes.load("default", {"keywords": keywords, "held_out_words": ["bed", "on"]})
     labelled = [replace(r, label=head_label(r.clip.label, keywords)) for r in corpus.speech]
     examples = Examples(replace(corpus, speech=labelled), recipe)
     plan = examples.plan(np.random.default_rng(0))
@@ -151,8 +151,8 @@ def test_keywords_that_the_recipe_leaves_out_train_all_the_same(corpus, keywords
 
 
 def test_a_piece_of_running_speech_stands_alone_in_the_window_as_a_word_does(corpus):
-    still = with_augmentation(clean_share=1.0, **PLAIN)
-    pieces = replace(still, epoch=replace(still.epoch, pieces_share=1.0))
+    still = with_augmentation(clean_prob=1.0, **PLAIN)
+    pieces = replace(still, epoch=replace(still.epoch, pieces_prob=1.0))
     running = replace(corpus, negatives=[np.full(50000, 0.1, dtype=np.float32)])
     sounds, targets = Examples(running, pieces).draw(np.full(50, -2), np.random.default_rng(0))
     lengths_s = (sounds != 0).sum(axis=1) / 16000
@@ -164,18 +164,20 @@ def test_a_piece_of_running_speech_stands_alone_in_the_window_as_a_word_does(cor
 def test_a_loud_window_is_cut_off_at_full_scale_where_the_recipe_says_so(corpus):
     plan = np.array([i for i, r in enumerate(corpus.speech) if r.label == "yes"][:10])
     for share, most in ((1.0, 1.0), (0.0, np.inf)):
-        loud = with_augmentation(**{**PLAIN, "clean_share": 1.0, "gain_db": 60.0, "clipped_share": share})
+        loud = with_augmentation(**{**PLAIN, "clean_prob": 1.0, "gain_db": 60.0, "clipping_prob": share})
         peaks = np.abs(Examples(corpus, loud).draw(plan, np.random.default_rng(0))[0]).max(axis=1)
         assert (peaks <= most).all()
         assert peaks.max() >= min(most, 2)
 
 
 def test_a_word_over_talk_stands_above_it_and_says_nothing_of_a_scene(corpus):
-    talking = with_augmentation(clean_share=0.0, talk_share=1.0, talk_snr_min_db=6.0, snr_max_db=6.0, **PLAIN)
+    talking = with_augmentation(
+        clean_prob=0.0, babble_prob=1.0, babble_snr_min_db=6.0, snr_max_db=6.0, **PLAIN
+    )
     running = replace(corpus, negatives=[np.full(50000, 0.1, dtype=np.float32)])
     plan = np.array([i for i, r in enumerate(corpus.speech) if r.label == "yes"][:10])
     sounds, targets = Examples(running, talking).draw(plan, np.random.default_rng(0))
-    alone, _ = Examples(corpus, with_augmentation(clean_share=1.0, **PLAIN)).draw(
+    alone, _ = Examples(corpus, with_augmentation(clean_prob=1.0, **PLAIN)).draw(
         plan, np.random.default_rng(0)
     )
     for window, word, index in zip(sounds, alone, plan, strict=True):
@@ -195,7 +197,7 @@ def test_a_teacher_shares_in_the_targets_where_it_is_right_about_them(corpus):
             return {"keyword": sure}
 
     still = replace(
-        with_augmentation(clean_share=1.0, **PLAIN),
+        with_augmentation(clean_prob=1.0, **PLAIN),
         optimisation=replace(RECIPE.optimisation, batch_size=64, teacher_share=0.5),
     )
     labels = {"keyword": len(LABELS), "scene": 2}
@@ -215,7 +217,7 @@ def test_epochs_repeat_after_so_many_of_them_with_other_masks(corpus):
 
     repeating = replace(
         RECIPE,
-        epoch=replace(RECIPE.epoch, drawn=2),
+        epoch=replace(RECIPE.epoch, cached_epochs=2),
         optimisation=replace(RECIPE.optimisation, epochs=5, batch_size=16),
     )
     unmasked = replace(repeating, augmentation=replace(repeating.augmentation, time_masks=0, mel_masks=0))
@@ -246,8 +248,8 @@ def test_epochs_repeat_after_so_many_of_them_with_other_masks(corpus):
 
 
 def test_a_word_in_a_room_is_still_the_word_and_as_loud_as_before(corpus):
-    dry = with_augmentation(clean_share=1.0, **PLAIN)
-    wet = with_augmentation(clean_share=1.0, **{**PLAIN, "room_share": 1.0})
+    dry = with_augmentation(clean_prob=1.0, **PLAIN)
+    wet = with_augmentation(clean_prob=1.0, **{**PLAIN, "reverb_prob": 1.0})
     plan = np.array([i for i, r in enumerate(corpus.speech) if r.label == "yes"][:10])
     one, _ = Examples(corpus, dry).draw(plan, np.random.default_rng(0))
     other, targets = Examples(corpus, wet).draw(plan, np.random.default_rng(0))
@@ -271,7 +273,7 @@ def test_the_same_generator_draws_the_same_windows(corpus):
 
 
 def test_without_augmentation_a_clip_stays_as_it_was_recorded(corpus):
-    examples = Examples(corpus, with_augmentation(clean_share=1.0, **PLAIN))
+    examples = Examples(corpus, with_augmentation(clean_prob=1.0, **PLAIN))
     plan = np.arange(len(corpus.speech))
     sounds, targets = examples.draw(plan, np.random.default_rng(0))
     for window, recording, label, weight in zip(
@@ -287,14 +289,14 @@ def test_without_augmentation_a_clip_stays_as_it_was_recorded(corpus):
 
 def test_a_scene_trains_its_head_only_where_it_can_be_heard(corpus):
     for snr_db, heard in ((-5.0, 1.0), (40.0, 0.0)):
-        levels = dict.fromkeys(("snr_min_db", "snr_max_db", "talk_snr_min_db"), snr_db)
-        mixed = with_augmentation(clean_share=0.0, scene_share=1.0, **levels, **PLAIN)
+        levels = dict.fromkeys(("snr_min_db", "snr_max_db", "babble_snr_min_db"), snr_db)
+        mixed = with_augmentation(clean_prob=0.0, scene_prob=1.0, **levels, **PLAIN)
         _, targets = Examples(corpus, mixed).draw(np.arange(20), np.random.default_rng(0))
         assert (targets.scene_weight == heard).all()
 
 
 def test_a_cut_word_becomes_unknown_or_does_not_count(corpus):
-    cut = with_augmentation(**{**PLAIN, "clean_share": 1.0, "fragment_share": 1.0})
+    cut = with_augmentation(**{**PLAIN, "clean_prob": 1.0, "fragment_prob": 1.0})
     spoken = np.array([i for i, r in enumerate(corpus.speech) if r.label == "yes"] * 20)
     sounds, targets = Examples(corpus, cut).draw(spoken, np.random.default_rng(0))
     for window, label, weight, index in zip(
@@ -345,7 +347,7 @@ def test_shifting_moves_and_pads():
 def test_masks_blank_whole_frames_and_bands_and_no_more_than_allowed():
     for seed in range(30):
         frames = np.ones((98, 40), dtype=np.float32)
-        blanked(frames, np.random.default_rng(seed), 2, 12, 2, 5)
+        frames = spec_augment(frames, np.random.default_rng(seed), 2, 12, 2, 5)
         blank_frames = int((frames == 0).all(axis=1).sum())
         blank_bands = int((frames == 0).all(axis=0).sum())
         assert blank_frames <= 24
@@ -356,7 +358,7 @@ def test_masks_blank_whole_frames_and_bands_and_no_more_than_allowed():
 @pytest.mark.parametrize("by", [0.85, 1.0, 1.2])
 def test_faster_is_shorter_and_higher_by_as_much(by):
     clip = np.sin(2 * np.pi * 500 * np.arange(16000) / 16000).astype(np.float32)
-    played = faster(clip, by)
+    played = speed_perturb(clip, by)
     assert len(played) == pytest.approx(16000 / by, abs=2)
     spectrum = np.abs(np.fft.rfft(played * np.hanning(len(played))))
     assert spectrum.argmax() * 16000 / len(played) == pytest.approx(500 * by, abs=2)
@@ -364,14 +366,14 @@ def test_faster_is_shorter_and_higher_by_as_much(by):
 
 def test_another_microphone_is_smooth_over_the_bands_and_a_narrow_one_lacks_an_end():
     for seed in range(50):
-        smooth = other_microphone(40, np.random.default_rng(seed), 3.0, 0.0)
+        smooth = random_mic_eq(40, np.random.default_rng(seed), 3.0, 0.0)
         assert np.abs(np.diff(smooth, 2)).max() < 5
         assert np.abs(smooth).max() < 15
-        narrow = other_microphone(40, np.random.default_rng(seed), 0.0, 1.0)
+        narrow = random_mic_eq(40, np.random.default_rng(seed), 0.0, 1.0)
         assert narrow.max() == 0
         assert min(narrow[0], narrow[-1]) < -2
         assert (narrow[8:18] == 0).all()
-    assert not other_microphone(40, np.random.default_rng(0), 0.0, 0.0).any()
+    assert not random_mic_eq(40, np.random.default_rng(0), 0.0, 0.0).any()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
@@ -380,7 +382,7 @@ def test_memory_bounds_what_is_kept_and_changes_no_window(corpus, share):
 
     repeating = replace(
         RECIPE,
-        epoch=replace(RECIPE.epoch, drawn=2),
+        epoch=replace(RECIPE.epoch, cached_epochs=2),
         optimisation=replace(RECIPE.optimisation, epochs=5, batch_size=16),
     )
     labels = {"keyword": len(LABELS), "scene": 2}
@@ -402,7 +404,7 @@ def test_memory_bounds_what_is_kept_and_changes_no_window(corpus, share):
 def test_where_no_epoch_repeats_nothing_is_kept(corpus):
     from kws_training.schemes.kit.batches import Drawn
 
-    once = replace(RECIPE, epoch=replace(RECIPE.epoch, drawn=RECIPE.optimisation.epochs))
+    once = replace(RECIPE, epoch=replace(RECIPE.epoch, cached_epochs=RECIPE.optimisation.epochs))
     drawn = Drawn(Examples(corpus, once), once, {"keyword": len(LABELS), "scene": 2})
     drawn.batch(drawn.plan(0)[:4], 0, 0)
     assert (drawn.repeated_bytes, drawn.kept_bytes) == (0, 0)

@@ -12,7 +12,9 @@ from kws_training import recipes
 from kws_training.cli import schemes
 from kws_training.data.corpus import Folders
 from kws_training.loop.manifest import first_manifest
+from kws_training.recipes.migration import RENAMED
 from kws_training.schemes.kit.network import multiply_adds, residual_network
+from kws_training.schemes.verifier.recipe import FORMAT as VERIFIER
 
 
 @pytest.mark.parametrize("name", schemes.names())
@@ -82,12 +84,12 @@ def test_every_number_of_a_recipe_has_a_range(name, extreme):
 
 
 def test_words_that_are_asked_for_are_never_left_out(tmp_path):
-    assert schemes.load("default").left_out == ("on", "off")
-    assert schemes.load("default", {"keywords": ["yes", "on"]}).left_out == ("off",)
+    assert schemes.load("default").held_out_words == ("on", "off")
+    assert schemes.load("default", {"keywords": ["yes", "on"]}).held_out_words == ("off",)
     both = schemes.load("default", {"keywords": ["on", "off"]})
-    assert (both.keywords, both.left_out) == (("on", "off"), ())
+    assert (both.keywords, both.held_out_words) == (("on", "off"), ())
     (tmp_path / "mine.toml").write_text(recipes.to_toml(schemes.load("default")).replace('"yes"', '"on"'))
-    assert schemes.load(str(tmp_path / "mine.toml")).left_out == ("off",)
+    assert schemes.load(str(tmp_path / "mine.toml")).held_out_words == ("off",)
 
 
 def test_what_no_manifest_can_carry_is_refused_before_training(tmp_path):
@@ -198,3 +200,38 @@ def test_a_recipe_that_extends_nothing_that_can_be_read_is_refused(text, words, 
     (tmp_path / "a.toml").write_text(text)
     with pytest.raises(InputError, match=words):
         schemes.load(str(tmp_path / "a.toml"))
+
+
+def in_old_names(text):
+    """A recipe's TOML as an earlier version wrote it."""
+    table = ""
+    lines = []
+    for line in text.splitlines():
+        if line.startswith("["):
+            table = line.strip("[]") + "."
+        key = line.partition(" = ")[0]
+        old = next((old for old, new in RENAMED.items() if new == table + key), "").rpartition(".")[2]
+        lines.append(line.replace(key, old, 1) if old else line)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", ["default", "own-words", "run5", "verifier"])
+def test_a_recipe_of_an_earlier_version_is_read_under_its_old_names(name, tmp_path):
+    load = VERIFIER.load if name == "verifier" else schemes.load
+    new = load(name)
+    old = in_old_names(recipes.to_toml(new))
+    assert old != recipes.to_toml(new)
+    (tmp_path / "old.toml").write_text(old)
+    assert load(str(tmp_path / "old.toml")) == new
+
+
+def test_options_of_an_earlier_version_set_what_they_did():
+    changed = schemes.load("default", {"epoch.drawn": 3, "quantisation.aware": True})
+    assert (changed.epoch.cached_epochs, changed.quantisation.qat) == (3, True)
+
+
+def test_a_value_under_its_old_and_its_new_name_is_refused(tmp_path):
+    text = recipes.to_toml(schemes.load("default"))
+    (tmp_path / "both.toml").write_text(text.replace("[epoch]", "[epoch]\ndrawn = 3"))
+    with pytest.raises(InputError, match=r"both\.toml: epoch\.drawn is called epoch\.cached_epochs now"):
+        schemes.load(str(tmp_path / "both.toml"))

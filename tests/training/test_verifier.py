@@ -20,7 +20,8 @@ from kws_training.data.mined import Mined, Stretch, write_table
 from kws_training.recipes import to_toml
 from kws_training.schemes.verifier import settings
 from kws_training.schemes.verifier.calibration import platt, shown_rate
-from kws_training.schemes.verifier.examples import Examples, Kind, between_pauses
+from kws_training.schemes.verifier.examples import Examples
+from kws_training.schemes.verifier.placement import Kind, between_pauses
 from kws_training.schemes.verifier.recipe import FORMAT
 from kws_training.schemes.verifier.sound import SoundFolders, Sounds, of_split
 from kws_training.schemes.verifier.validation import threshold
@@ -30,11 +31,11 @@ RECIPE = FORMAT.load("verifier")
 QUIET = replace(
     RECIPE.augmentation,
     speed=0.0,
-    room_share=0.0,
-    clean_share=1.0,
-    noisy_talk_share=0.0,
+    reverb_prob=0.0,
+    clean_prob=1.0,
+    noisy_speech_prob=0.0,
     gain_db=0.0,
-    clipped_share=0.0,
+    clipping_prob=0.0,
 )
 
 
@@ -62,7 +63,7 @@ def loud(window: np.ndarray) -> np.ndarray:
 
 def draw(sounds: Sounds, kind: Kind, n: int = 20, **placement: float):
     recipe = replace(
-        RECIPE, augmentation=QUIET, placement=replace(RECIPE.placement, context_share=0.0, **placement)
+        RECIPE, augmentation=QUIET, placement=replace(RECIPE.placement, context_prob=0.0, **placement)
     )
     return Examples(sounds, recipe).draw(np.full(n, kind), np.random.default_rng(0))
 
@@ -91,7 +92,7 @@ def test_in_a_sentence_a_keyword_has_talk_beside_it_without_a_pause(sounds):
 
 def test_what_was_said_before_a_word_that_stands_alone_ends_a_pause_earlier(sounds):
     recipe = replace(
-        RECIPE, augmentation=QUIET, placement=replace(RECIPE.placement, context_share=1.0, pause_s=0.4)
+        RECIPE, augmentation=QUIET, placement=replace(RECIPE.placement, context_prob=1.0, pause_s=0.4)
     )
     windows, _ = Examples(sounds, recipe).draw(np.full(20, Kind.KEYWORD), np.random.default_rng(0))
     for window in windows:
@@ -269,7 +270,7 @@ SMALL = {
     "model.channels": 8,
     "model.blocks": 1,
     "epoch.windows": 64,
-    "epoch.drawn": 1,
+    "epoch.cached_epochs": 1,
     "optimisation.batch_size": 16,
 }
 

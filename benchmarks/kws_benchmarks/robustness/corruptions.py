@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_training.schemes.kit.augmentation import shifted
+from kws_training.signal.augment import shifted
 from kws_training.signal.reverb import REVERBERATION_S, in_room, room_response
 
 Samples = NDArray[np.float32]

@@ -12,8 +12,8 @@ from kws_training.schemes.study.recipe import SpectrogramAugmentation
 
 AREA, ASPECT = (0.02, 0.1), 3.3
 FRAMES, MELS = 100, 40
-OFF = dict.fromkeys(("erase_share", "shift_share", "flip_share", "mixup_alpha"), 0.0)
-STEPS = {"erase_share": 1.0, "shift_share": 0.4, "flip_share": 1.0, "mixup_alpha": 1.0}
+OFF = dict.fromkeys(("erase_prob", "shift_share", "flip_prob", "mixup_alpha"), 0.0)
+STEPS = {"erase_prob": 1.0, "shift_share": 0.4, "flip_prob": 1.0, "mixup_alpha": 1.0}
 
 
 def switched(**on):

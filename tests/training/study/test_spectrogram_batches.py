@@ -18,8 +18,8 @@ from kws_training.schemes.study.stages import stage_of
 
 SIZE = 4
 PLAIN = {
-    "optimisation.batch_size": SIZE, "augmentation.erase_share": 0.0, "augmentation.shift_share": 0.0,
-    "augmentation.flip_share": 0.0, "augmentation.mixup_alpha": 0.0,
+    "optimisation.batch_size": SIZE, "augmentation.erase_prob": 0.0, "augmentation.shift_share": 0.0,
+    "augmentation.flip_prob": 0.0, "augmentation.mixup_alpha": 0.0,
 }  # fmt: skip
 FRAMES, MELS = 101, 40
 SCENE_FRAMES = 401

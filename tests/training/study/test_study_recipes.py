@@ -111,7 +111,7 @@ def test_what_all_rows_have_in_common_is_as_the_report_says(row):
     assert front_end.frames == 101
     change = loaded.augmentation
     assert (change.shift_share, change.mixup_alpha) == (0.4, 1.0)
-    assert min(change.erase_share, change.flip_share) > 0
+    assert min(change.erase_prob, change.flip_prob) > 0
     rates = loaded.optimisation
     assert (rates.epochs, rates.batch_size, rates.half_cycle_epochs) == (150, 32, 1.0)
     assert (rates.learning_rate_min, rates.learning_rate_max) == (7e-5, 7e-4)
@@ -248,7 +248,7 @@ def test_a_deviation_of_a_key_that_does_not_exist_is_refused(tmp_path):
         ({"data.folds": "mine"}, "folds must be one of documented, as-run"),
         ({"normalisation.splits": ["train", "tset"]}, "splits must be some of"),
         ({"normalisation.splits": []}, "splits must be some of"),
-        ({"augmentation.flip_share": -0.1}, "flip_share is -0.1; it must lie between 0 and 1"),
+        ({"augmentation.flip_prob": -0.1}, "flip_prob is -0.1; it must lie between 0 and 1"),
         ({"augmentation.erase_area": [0.5, 0.1]}, "the smaller first"),
         ({"augmentation.erase_area": [0.1]}, "two shares"),
         ({"augmentation.erase_aspect": 0.5}, "between 1 and"),

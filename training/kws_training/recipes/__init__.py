@@ -15,6 +15,8 @@ import tomllib
 from kws_device.errors import InputError
 from kws_device.strict import plain
 
+from .migration import migrated, renamed
+
 _EXTENDS = "extends"
 _LONGEST_CHAIN = 8
 """Recipes that extend each other; more are a circle."""
@@ -77,11 +79,12 @@ def _all_shipped() -> dict[str, Path]:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a recipe") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not TOML ({error})") from error
+    return migrated(table, str(path))
 
 
 def _laid_over(base: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
@@ -99,13 +102,13 @@ def change(data: dict[str, Any], changes: dict[str, Any], name: str) -> None:
 
     Args:
         data: the table.
-        changes: values by dotted key.
+        changes: values by dotted key, old names of keys among them.
         name: of the recipe, for the message.
 
     Raises:
         InputError: a key that the recipe does not have.
     """
-    for key, value in changes.items():
+    for key, value in renamed(changes).items():
         table: Any = data
         *parents, last = key.split(".")
         for parent in parents:

@@ -36,6 +36,35 @@ def check_words(words: Sequence[str]) -> None:
         raise ValueError(f"keywords: {listed(own)} is a label of every model, not a word to spot")
 
 
+def without_keywords(held_out: tuple[str, ...], keywords: tuple[str, ...]) -> tuple[str, ...]:
+    """The words that train nothing: those that are asked for are never among them."""
+    return tuple(word for word in held_out if word not in keywords)
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How a network is fitted: AdamW, linear warm-up, cosine decay to zero."""
+
+    epochs: int
+    """Passes over an epoch's windows."""
+    batch_size: int
+    """Windows per step."""
+    learning_rate: float
+    """At its peak."""
+    warmup_share: float
+    """Share of the steps from zero to the peak."""
+    weight_decay: float
+    """Decoupled, of AdamW."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for values that train nothing."""
+        check_fields(self, 1, MOST_EPOCHS, "epochs")
+        check_fields(self, 1, 65_536, "batch_size")
+        check_fields(self, 1e-9, 10, "learning_rate")
+        check_fields(self, 0, 0.99, "warmup_share")
+        check_fields(self, 0, 1, "weight_decay")
+
+
 @dataclass(frozen=True)
 class DecoderDefaults:
     """What the manifest tells the decoder before thresholds are tuned on data."""

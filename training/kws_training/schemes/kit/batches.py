@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
 
-from .augmentation import masked, through_microphones
+from ...signal.augment import augmented
 from .distillation import Teacher
 from .examples import Examples
 from .recipe import KitRecipe
+from .steps import mask_steps, mel_steps
 
 Arrays = dict[str, NDArray[np.float32]]
 Batch = tuple[NDArray[np.float16], Arrays, Arrays]
@@ -27,9 +28,10 @@ _MASKS_STREAM = 1 << 29
 class Drawn:
     """Batches of mels and targets, a function of seed, epoch and batch number alone.
 
-    After `epoch.drawn` epochs they repeat: drawing a window, and asking a teacher about it, costs more than a
-    step of a small network. The first batches are kept, as many as the memory allows. The others are drawn
-    again, and come out the same: how much is kept changes the time of a run, not its result.
+    After `epoch.cached_epochs` epochs they repeat: drawing a window, and asking a teacher about it, costs
+    more than a step of a small network. The first batches are kept, as many as the memory allows. The
+    others are drawn again, and come out the same: how much is kept changes the time of a run, not its
+    result.
     """
 
     def __init__(
@@ -53,7 +55,8 @@ class Drawn:
         self._recipe = recipe
         self._labels = labels
         self._teacher = teacher
-        self._repeats = recipe.epoch.drawn < recipe.optimisation.epochs
+        self._mel_steps = mel_steps(recipe)
+        self._repeats = recipe.epoch.cached_epochs < recipe.optimisation.epochs
         self._most_bytes = most_bytes
         self._kept: dict[tuple[int, int], Batch] = {}
         self.kept_bytes = 0
@@ -94,17 +97,17 @@ class Drawn:
             return 0
         front_end, heads = self._recipe.front_end, self._labels.values()
         size = self._recipe.optimisation.batch_size
-        windows = self._recipe.epoch.drawn * size * max(1, len(self.plan(0)) // size)
+        windows = self._recipe.epoch.cached_epochs * size * max(1, len(self.plan(0)) // size)
         mels = front_end.frames * front_end.mels * np.dtype(np.float16).itemsize
         return windows * (mels + np.dtype(np.float32).itemsize * sum(count + 1 for count in heads))
 
     def _same(self, epoch: int) -> int:
-        return epoch % self._recipe.epoch.drawn
+        return epoch % self._recipe.epoch.cached_epochs
 
     def _draw(self, plan: NDArray[np.int64], rng: np.random.Generator) -> Batch:
         sounds, targets = self._examples.draw(plan, rng)
-        heard = self._examples.mels(sounds)
-        through_microphones(heard, rng, self._recipe.augmentation, self._recipe.front_end.floor_db)
+        mels = self._examples.mels(sounds)
+        heard = np.stack([augmented(frames, self._mel_steps, rng) for frames in mels])
         right = {KEYWORD_HEAD: targets.keyword, SCENE_HEAD: targets.scene}
         wanted = {head: _one_hot(right[head], count) for head, count in self._labels.items()}
         if self._teacher is not None:
@@ -124,6 +127,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._drawn = drawn
         self._recipe = recipe
         self._normalisation = normalisation
+        self._mask_steps = mask_steps(recipe)
         self._epoch = epoch
         self._plan = drawn.plan(epoch)
 
@@ -137,8 +141,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         heard, wanted, weights = self._drawn.batch(part, self._epoch, index)
         mels = self._normalisation.apply(heard.astype(np.float32))
         rng = np.random.default_rng([self._recipe.seed, _MASKS_STREAM, self._epoch, index])
-        masked(mels, rng, self._recipe.augmentation)
-        return mels, wanted, weights
+        masked = np.stack([augmented(frames, self._mask_steps, rng) for frames in mels])
+        return masked, wanted, weights
 
 
 def _bytes(batch: Batch) -> int:

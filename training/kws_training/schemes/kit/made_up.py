@@ -48,7 +48,7 @@ def training_step(recipe: KitRecipe, rng: np.random.Generator) -> tuple[keras.ut
     examples = Examples(corpus, recipe)
     labels = {KEYWORD_HEAD: len(words) + 1, SCENE_HEAD: _SCENE_LABELS}
     mels = recipe.front_end.mels
-    anew = replace(recipe, epoch=replace(recipe.epoch, drawn=recipe.optimisation.epochs))
+    anew = replace(recipe, epoch=replace(recipe.epoch, cached_epochs=recipe.optimisation.epochs))
     normalisation = Normalisation((-40.0,) * mels, (20.0,) * mels)
     batches = Batches(Drawn(examples, anew, labels), recipe, normalisation, 0)
     shares = np.full(labels[KEYWORD_HEAD], 1 / labels[KEYWORD_HEAD])

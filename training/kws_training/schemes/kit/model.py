@@ -24,7 +24,7 @@ def new_network(recipe: KitRecipe, labels: dict[str, int]) -> keras.Model:
         labels: number of labels by head.
     """
     network = residual_network(recipe.front_end, recipe.model, labels)
-    return folded(network) if recipe.quantisation.aware else network
+    return folded(network) if recipe.quantisation.qat else network
 
 
 def compiled(network: keras.Model, recipe: KitRecipe, steps: int, shares: NDArray[np.float64]) -> keras.Model:
@@ -36,7 +36,7 @@ def compiled(network: keras.Model, recipe: KitRecipe, steps: int, shares: NDArra
         steps: of an epoch.
         shares: of the keyword labels in training, see `statistics`.
     """
-    model = with_rounding(network) if recipe.quantisation.aware else network
+    model = with_rounding(network) if recipe.quantisation.qat else network
     plan = recipe.optimisation
     rate = warmed_up(plan.learning_rate, plan.warmup_share, plan.epochs * steps)
     losses = {

@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 from kws_device.front_end import MelConfig
 from kws_device.strict import check_range
 
+from ...recipes.augmentation import Augmentation
 from ...recipes.format import Format
 from ...recipes.parts import (
     LARGEST_SEED,
     MOST_EPOCHS,
     DecoderDefaults,
     ExportLimits,
+    Optimisation,
     Provenance,
     check_epochs,
     check_fields,
     check_words,
+    without_keywords,
 )
 
 _LEAST_KEYWORDS = 0.01
@@ -66,8 +69,8 @@ class EpochConfig:
     """Share of the other words that synthetic voices say; none without such a folder."""
     negatives_share: float
     """Windows of continuous speech, as `_unknown_`; zero without such a folder."""
-    pieces_share: float
-    """Share of those that hold one piece as long as a word, with silence around it."""
+    pieces_prob: float
+    """Such a window holds one piece as long as a word, with silence around it."""
     hard_share: float
     """Share of the epoch that stretches of mined sound (`--hard`) take beside all others, as `_unknown_`;
     zero without such a folder."""
@@ -75,16 +78,16 @@ class EpochConfig:
     """What one of them counts beside any other window."""
     silence_share: float
     """Background alone, or next to nothing, as `_silence_`."""
-    drawn: int
-    """Epochs drawn anew; later ones repeat them with other masks. A GiB of memory keeps eight epochs of
+    cached_epochs: int
+    """Epochs that are drawn; later ones repeat them with other masks. A GiB of memory keeps eight epochs of
     17,000 windows. What does not fit into half of the free memory is drawn again each time: slower, but the
     same."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for shares that leave nothing for the keywords, or no epoch to repeat."""
-        check_fields(self, 1, MOST_EPOCHS, "drawn")
+        check_fields(self, 1, MOST_EPOCHS, "cached_epochs")
         check_fields(self, 0, 10_000_000, "least_windows")
-        check_fields(self, 0, 1, "unknown_share", "negatives_share", "silence_share", "pieces_share")
+        check_fields(self, 0, 1, "unknown_share", "negatives_share", "silence_share", "pieces_prob")
         check_fields(self, 0, 1, "synthetic_keywords_share", "synthetic_unknown_share")
         check_fields(self, 0, 0.9, "hard_share")
         check_fields(self, 0, 1000, "hard_weight")
@@ -96,77 +99,32 @@ class EpochConfig:
 
 
 @dataclass(frozen=True)
-class AugmentationConfig:
-    """What happens to a training window, in this order."""
+class KitAugmentation(Augmentation):
+    """What happens to a training window (`steps` says in which order), with what this scheme alone does."""
 
-    speed: float
-    """Speech is played faster or slower by up to this share, its pitch with it: other speakers."""
-    room_share: float
-    """Share of the speech that is heard in a room with an echo, a random one each time."""
     shift_ms: float
     """A clip is moved by up to so much either way."""
-    fragment_share: float
-    """Share of clips moved so far that a part of the word is cut off; it becomes `_unknown_`."""
-    neighbour_share: float
-    """Share of clips that have a part of another clip before or behind them, as in running speech."""
-    clean_share: float
-    """Share of windows without background."""
-    scene_share: float
-    """Share of the backgrounds that come from scenes rather than from noise."""
-    talk_share: float
-    """Share of the backgrounds in which somebody else talks, where continuous speech is given."""
-    talk_snr_min_db: float
-    """Lowest ratio to that talk: below it nobody could say which voice is meant."""
-    snr_min_db: float
-    """Lowest signal-to-noise ratio."""
-    snr_max_db: float
-    """Highest signal-to-noise ratio."""
+    fragment_prob: float
+    """A clip is moved so far that a part of the word is cut off; it becomes `_unknown_`."""
+    neighbour_prob: float
+    """A clip has a part of another clip before or behind it, as in running speech."""
+    scene_prob: float
+    """A background comes from scenes rather than from noise."""
     scene_label_snr_db: float
     """Up to this ratio a scene counts as audible and trains its head."""
-    gain_db: float
-    """The sum is made louder or softer by up to so much."""
-    clipped_share: float
-    """Share of windows that are cut off at full scale then, as a microphone's converter does."""
-    colour_db: float
-    """Standard deviation of the gains, smooth over the bands, of another microphone."""
-    narrow_share: float
-    """Share of windows from a microphone that hears no highs, or no lows."""
-    time_masks: int
-    """Number of stretches of frames that are blanked."""
-    time_mask_frames: int
-    """Longest of them."""
-    mel_masks: int
-    """Number of groups of bands that are blanked."""
-    mel_mask_bands: int
-    """Widest of them."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for what no window can be put through."""
-        check_fields(self, 0, 1, "speed", "room_share", "fragment_share", "neighbour_share", "clean_share")
-        check_fields(self, 0, 1, "scene_share", "talk_share", "clipped_share", "narrow_share")
+        super().__post_init__()
+        check_fields(self, 0, 1, "fragment_prob", "neighbour_prob", "scene_prob")
         check_fields(self, 0, 10_000, "shift_ms")
-        check_fields(self, -100, 100, "snr_min_db", "snr_max_db", "talk_snr_min_db", "scene_label_snr_db")
-        check_fields(self, 0, 100, "gain_db", "colour_db")
-        check_fields(self, 0, 100, "time_masks", "mel_masks")
-        check_fields(self, 0, 10_000, "time_mask_frames", "mel_mask_bands")
-        if max(self.snr_min_db, self.talk_snr_min_db) > self.snr_max_db:
-            raise ValueError("snr_max_db must be at least snr_min_db and talk_snr_min_db")
+        check_fields(self, -100, 100, "scene_label_snr_db")
 
 
 @dataclass(frozen=True)
-class OptimisationConfig:
-    """How the network is fitted: AdamW, linear warm-up, cosine decay to zero."""
+class KitOptimisation(Optimisation):
+    """How the network is fitted, and to which loss."""
 
-    epochs: int
-    """Passes over the keyword clips."""
-    batch_size: int
-    """Windows per step."""
-    learning_rate: float
-    """At its peak."""
-    warmup_share: float
-    """Share of the steps from zero to the peak."""
-    weight_decay: float
-    """Decoupled, of AdamW."""
     label_smoothing: float
     """Share of each keyword target spread over all labels."""
     balance: float
@@ -179,11 +137,9 @@ class OptimisationConfig:
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that train nothing."""
-        check_fields(self, 1, MOST_EPOCHS, "epochs")
-        check_fields(self, 1, 65_536, "batch_size")
-        check_fields(self, 1e-9, 10, "learning_rate")
-        check_fields(self, 0, 0.99, "warmup_share", "label_smoothing")
-        check_fields(self, 0, 1, "weight_decay", "balance", "teacher_share")
+        super().__post_init__()
+        check_fields(self, 0, 0.99, "label_smoothing")
+        check_fields(self, 0, 1, "balance", "teacher_share")
         check_fields(self, 0, 100, "scene_loss_weight")
 
 
@@ -191,8 +147,8 @@ class OptimisationConfig:
 class QuantisationConfig:
     """How the network is made ready for int8."""
 
-    aware: bool
-    """A trained run (`--from`) is fine-tuned with int8's rounding simulated."""
+    qat: bool
+    """Quantisation-aware training: a trained run (`--from`) is fine-tuned with int8's rounding simulated."""
 
 
 @dataclass(frozen=True)
@@ -209,14 +165,14 @@ class KitRecipe:
     """Of the weights, the windows and their order."""
     keywords: tuple[str, ...]
     """Words that become events; all other words are `_unknown_`."""
-    left_out: tuple[str, ...]
+    held_out_words: tuple[str, ...]
     """Words whose clips train nothing, so that words never heard can be measured with them; keywords are
     taken out of them."""
     front_end: MelConfig
     model: ModelConfig
     epoch: EpochConfig
-    augmentation: AugmentationConfig
-    optimisation: OptimisationConfig
+    augmentation: KitAugmentation
+    optimisation: KitOptimisation
     quantisation: QuantisationConfig
     decoder: DecoderDefaults
     export: ExportLimits
@@ -228,8 +184,8 @@ class KitRecipe:
         if not self.keywords:
             raise ValueError("keywords: name at least one word to spot")
         check_words(self.keywords)
-        left_out = tuple(word for word in self.left_out if word not in self.keywords)
-        object.__setattr__(self, "left_out", left_out)  # as the dataclass itself sets a frozen field
+        # As the dataclass itself sets a frozen field.
+        object.__setattr__(self, "held_out_words", without_keywords(self.held_out_words, self.keywords))
         widest = self.augmentation
         check_range("augmentation.time_mask_frames", widest.time_mask_frames, 0, self.front_end.frames)
         check_range("augmentation.mel_mask_bands", widest.mel_mask_bands, 0, self.front_end.mels)

@@ -52,7 +52,7 @@ def train(recipe: KitRecipe, folders: Folders, out: Path, options: TrainingOptio
 def _train(recipe: KitRecipe, folders: Folders, out: Path, options: TrainingOptions) -> Path:
     resume, start_from, teacher = options.resume, options.start_from, options.teacher
     runs.check_folder(out, recipe, FORMAT, resume)
-    aware = recipe.quantisation.aware
+    aware = recipe.quantisation.qat
     if resume:
         runs.check_same_teacher(out, teacher)
     else:
@@ -129,21 +129,23 @@ def _train(recipe: KitRecipe, folders: Folders, out: Path, options: TrainingOpti
 def _tell_memory(recipe: KitRecipe, needed_bytes: int, most_bytes: int) -> None:
     """Say how much memory the epochs take that are repeated, and what does not fit."""
     if needed_bytes:
-        told = f"memory: the {recipe.epoch.drawn} epochs that are drawn take {needed_bytes / 1e9:.2f} GB"
+        told = (
+            f"memory: the {recipe.epoch.cached_epochs} epochs that are drawn take {needed_bytes / 1e9:.2f} GB"
+        )
         if needed_bytes > most_bytes:
             told += (
                 f"; {most_bytes / 1e9:.2f} GB are kept (half of what is free), the rest is drawn again each "
-                "time, which is slower and gives the same result; --set epoch.drawn=N draws fewer"
+                "time, which is slower and gives the same result; --set epoch.cached_epochs=N draws fewer"
             )
         print(told, file=sys.stderr)
 
 
 def _check_start(recipe: KitRecipe, start_from: Path | None) -> None:
     """Raises InputError where a run cannot start from nothing, or not from that run."""
-    aware = recipe.quantisation.aware
+    aware = recipe.quantisation.qat
     if start_from is None:
         if aware:
-            raise InputError("quantisation.aware: fine-tunes a trained run; name it with --from RUN")
+            raise InputError("quantisation.qat: fine-tunes a trained run; name it with --from RUN")
         return
     if not start_from.is_dir():
         if manifest_of(start_from).front_end != recipe.front_end:
@@ -154,10 +156,10 @@ def _check_start(recipe: KitRecipe, start_from: Path | None) -> None:
     same = other is not None and (other.model, other.front_end) == (recipe.model, recipe.front_end)
     if aware and not same:
         raise InputError(
-            f"{start_from}: has another network; quantisation.aware wants its [model] and [front_end]"
+            f"{start_from}: has another network; quantisation.qat wants its [model] and [front_end]"
         )
-    if other is not None and other.quantisation.aware and not aware:
+    if other is not None and other.quantisation.qat and not aware:
         raise InputError(
-            f"{start_from}: a run with quantisation.aware has no batch normalisation left to train; "
+            f"{start_from}: a run with quantisation.qat has no batch normalisation left to train; "
             "start from the run that it started from"
         )

@@ -76,12 +76,12 @@ def augmented(
     batch: Batch, labels: Batch, config: SpectrogramAugmentation, rng: np.random.Generator
 ) -> tuple[Batch, Batch]:
     """The recipe's steps, in their order, on one dataset's batch and its one-hot labels."""
-    if config.erase_share:
-        batch = erased(batch, config.erase_share, config.erase_area, config.erase_aspect, rng)
+    if config.erase_prob:
+        batch = erased(batch, config.erase_prob, config.erase_area, config.erase_aspect, rng)
     if config.shift_share:
         batch = moved(batch, config.shift_share, rng)
-    if config.flip_share:
-        batch = flipped(batch, config.flip_share, rng)
+    if config.flip_prob:
+        batch = flipped(batch, config.flip_prob, rng)
     if config.mixup_alpha:
         batch, labels = mixup(batch, labels, config.mixup_alpha, rng)
     return batch, labels

@@ -68,22 +68,22 @@ class NormalisationConfig:
 class SpectrogramAugmentation:
     """What happens to a dataset's batch before it is mixed, in this order; zero switches a step off."""
 
-    erase_share: float
-    """Share of examples of which a rectangle is replaced by noise (Random Erasing, Cutout)."""
+    erase_prob: float
+    """A rectangle of an example is replaced by noise (Random Erasing, Cutout)."""
     erase_area: tuple[float, ...]
     """Smallest and largest share of the spectrogram."""
     erase_aspect: float
     """The rectangle's sides differ by up to this factor."""
     shift_share: float
     """Moved by up to this share of the frames either way, the edge repeated."""
-    flip_share: float
-    """Share of examples whose time is reversed."""
+    flip_prob: float
+    """The time of an example is reversed."""
     mixup_alpha: float
     """Of the beta distribution from which the weight of two examples of one dataset is drawn."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for what no spectrogram can be put through."""
-        check_fields(self, 0, 1, "erase_share", "shift_share", "flip_share")
+        check_fields(self, 0, 1, "erase_prob", "shift_share", "flip_prob")
         check_fields(self, 0, 100, "mixup_alpha")
         check_fields(self, 1, 100, "erase_aspect")
         if len(self.erase_area) != 2 or not 0 < self.erase_area[0] <= self.erase_area[1] <= 1:

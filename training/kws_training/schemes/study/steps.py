@@ -14,7 +14,7 @@ from .examples import Examples
 from .recipe import SpectrogramAugmentation, StudyRecipe
 from .stages import Stage
 
-_SWITCHES = ("erase_share", "shift_share", "flip_share", "mixup_alpha")
+_SWITCHES = ("erase_prob", "shift_share", "flip_prob", "mixup_alpha")
 _CLIPS = 8
 
 Step = tuple[str, NDArray[np.float32]]
@@ -60,4 +60,4 @@ def steps(datasets: dict[str, Examples], recipe: StudyRecipe, stage: Stage) -> d
 
 
 def _always(switch: str, config: SpectrogramAugmentation) -> float:
-    return 1.0 if switch in ("erase_share", "flip_share") else float(getattr(config, switch))
+    return 1.0 if switch in ("erase_prob", "flip_prob") else float(getattr(config, switch))

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from kws_device.front_end import Normalisation
 from kws_device.manifest import VERIFIER_OUTPUT
 
-from ..kit.augmentation import masked, through_microphones
-from .examples import Examples, Kind
+from ...signal.augment import augmented
+from .examples import Examples
+from .placement import Kind
 from .recipe import VerifierRecipe
+from .steps import mask_steps, mel_steps
 
 _MASKS_STREAM = 1 << 29
 """Of random numbers; the epochs' start at 0."""
@@ -38,12 +40,12 @@ class Drawn:
             return self._kept[key]
         sounds, labels = self._examples.draw(plan, np.random.default_rng([self._recipe.seed, *key]))
         batch = self._examples.mels(sounds).astype(np.float16), labels
-        if self._recipe.epoch.drawn < self._recipe.optimisation.epochs:
+        if self._recipe.epoch.cached_epochs < self._recipe.optimisation.epochs:
             self._kept[key] = batch
         return batch
 
     def _drawn(self, epoch: int) -> int:
-        return epoch % self._recipe.epoch.drawn
+        return epoch % self._recipe.epoch.cached_epochs
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -55,6 +57,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=8)
         self._drawn = drawn
         self._recipe = recipe
+        self._mel_steps, self._mask_steps = mel_steps(recipe), mask_steps(recipe)
         self._normalisation = normalisation
         self._epoch = epoch
         self._plan = drawn.plan(epoch)
@@ -73,12 +76,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return self._changed(mels, rng), {VERIFIER_OUTPUT: targets}, self._weights(plan)
 
     def _changed(self, mels: NDArray[np.float16], rng: np.random.Generator) -> NDArray[np.float32]:
-        change = self._recipe.augmentation
-        heard = mels.astype(np.float32)
-        through_microphones(heard, rng, change, self._recipe.front_end.floor_db)
-        heard = self._normalisation.apply(heard)
-        masked(heard, rng, change)
-        return heard
+        heard = [augmented(frames, self._mel_steps, rng) for frames in mels.astype(np.float32)]
+        normalised = self._normalisation.apply(np.stack(heard))
+        return np.stack([augmented(frames, self._mask_steps, rng) for frames in normalised])
 
     def _weights(self, plan: NDArray[np.int64]) -> NDArray[np.float32]:
         optimisation = self._recipe.optimisation

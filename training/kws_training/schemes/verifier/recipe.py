@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from kws_device.front_end import MelConfig
 
+from ...recipes.augmentation import Augmentation
 from ...recipes.format import Format
-from ...recipes.parts import check_epochs
+from ...recipes.parts import Optimisation, check_epochs, check_fields, without_keywords
 from ..kit.recipe import ModelConfig
 
 
@@ -35,8 +36,8 @@ class EpochConfig:
 
     windows: int
     """Windows of an epoch."""
-    synthetic_share: float
-    """Share of the words that synthetic voices say; none without such a folder."""
+    synthetic_prob: float
+    """A synthetic voice says a word; none without such a folder."""
     other_share: float
     """Other words said alone."""
     sentence_share: float
@@ -45,19 +46,19 @@ class EpochConfig:
     """Keywords without their beginning or their end."""
     talk_share: float
     """Continuous speech."""
-    pieces_share: float
-    """Share of that which is one piece as long as a word, with silence around it."""
+    pieces_prob: float
+    """Such a window holds one piece as long as a word, with silence around it."""
     hard_share: float
     """Stretches at which the first network fires (`kws-data mine`)."""
     silence_share: float
     """Background alone."""
-    drawn: int
-    """Epochs drawn anew; later ones repeat them with other masks."""
+    cached_epochs: int
+    """Epochs that are drawn; later ones repeat them with other masks."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for shares that leave nothing for the keywords, or no epoch to repeat."""
-        if self.windows < 1 or self.drawn < 1:
-            raise ValueError("windows and drawn must be at least 1")
+        if self.windows < 1 or self.cached_epochs < 1:
+            raise ValueError("windows and cached_epochs must be at least 1")
         shares = (
             self.other_share,
             self.sentence_share,
@@ -68,8 +69,8 @@ class EpochConfig:
         )
         if min(shares) < 0 or sum(shares) >= 1:
             raise ValueError("the shares must not be negative, and their sum must be below 1")
-        if not 0 <= self.synthetic_share < 1 or not 0 <= self.pieces_share <= 1:
-            raise ValueError("synthetic_share and pieces_share must be shares")
+        if not 0 <= self.synthetic_prob < 1 or not 0 <= self.pieces_prob <= 1:
+            raise ValueError("synthetic_prob and pieces_prob must be probabilities")
 
 
 @dataclass(frozen=True)
@@ -84,71 +85,34 @@ class PlacementConfig:
     """Shortest pause between a word that stands alone and what was said before it."""
     gap_s: float
     """Longest gap between a word and the sentence that it is in."""
-    context_share: float
-    """Share of the words said alone that something was said before, a pause earlier."""
+    context_prob: float
+    """Something was said before a word that stands alone, a pause earlier."""
 
 
 @dataclass(frozen=True)
-class AugmentationConfig:
-    """What happens to a training window, in this order."""
+class VerifierAugmentation(Augmentation):
+    """What happens to a training window (`steps` says in which order), with what this scheme alone does."""
 
-    speed: float
-    """Words are played faster or slower by up to this share, their pitch with them."""
-    room_share: float
-    """Share of the speech that is heard in a room."""
-    clean_share: float
-    """Share of the words without background."""
-    talk_share: float
-    """Share of the words' backgrounds in which somebody else talks."""
-    talk_snr_min_db: float
-    """Lowest ratio to that talk."""
-    snr_min_db: float
-    """Lowest signal-to-noise ratio."""
-    snr_max_db: float
-    """Highest signal-to-noise ratio."""
-    noisy_talk_share: float
-    """Share of continuous speech and mined stretches that noise is added to."""
-    gain_db: float
-    """The sum is made louder or softer by up to so much."""
-    clipped_share: float
-    """Share of windows that are cut off at full scale then."""
-    colour_db: float
-    """Standard deviation of the gains, smooth over the bands, of another microphone."""
-    narrow_share: float
-    """Share of windows from a microphone that hears no highs, or no lows."""
-    time_masks: int
-    """Number of stretches of frames that are blanked."""
-    time_mask_frames: int
-    """Longest of them."""
-    mel_masks: int
-    """Number of groups of bands that are blanked."""
-    mel_mask_bands: int
-    """Widest of them."""
+    noisy_speech_prob: float
+    """Noise is added to continuous speech and to mined stretches."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what no window can be put through."""
+        super().__post_init__()
+        check_fields(self, 0, 1, "noisy_speech_prob")
 
 
 @dataclass(frozen=True)
-class OptimisationConfig:
-    """How the network is fitted: AdamW, linear warm-up, cosine decay to zero."""
+class VerifierOptimisation(Optimisation):
+    """How the network is fitted."""
 
-    epochs: int
-    """Passes over an epoch's windows."""
-    batch_size: int
-    """Windows per step."""
-    learning_rate: float
-    """At its peak."""
-    warmup_share: float
-    """Share of the steps from zero to the peak."""
-    weight_decay: float
-    """Decoupled, of AdamW."""
     hard_weight: float
     """What a mined stretch counts in the last epoch; it grows from 1 over training."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that train nothing."""
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError("epochs and batch_size must be at least 1")
-        if not 0 <= self.warmup_share < 1:
-            raise ValueError("warmup_share must be at least 0 and below 1")
+        super().__post_init__()
+        check_fields(self, 0, 1000, "hard_weight")
 
 
 @dataclass(frozen=True)
@@ -165,16 +129,22 @@ class VerifierRecipe:
     """Of the windows and their order."""
     keywords: tuple[str, ...]
     """The first network's."""
-    left_out: tuple[str, ...]
-    """Words whose clips train nothing, so that words never heard can be measured with them."""
+    held_out_words: tuple[str, ...]
+    """Words whose clips train nothing, so that words never heard can be measured with them; keywords are
+    taken out of them."""
     front_end: MelConfig
     """The first network's."""
     model: ModelConfig
     look: LookConfig
     epoch: EpochConfig
     placement: PlacementConfig
-    augmentation: AugmentationConfig
-    optimisation: OptimisationConfig
+    augmentation: VerifierAugmentation
+    optimisation: VerifierOptimisation
+
+    def __post_init__(self) -> None:
+        """Take keywords out of the words that train nothing."""
+        # As the dataclass itself sets a frozen field.
+        object.__setattr__(self, "held_out_words", without_keywords(self.held_out_words, self.keywords))
 
     @property
     def stretch(self) -> MelConfig:

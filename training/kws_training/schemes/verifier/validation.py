@@ -17,7 +17,8 @@ from kws_device.model_file import ModelFile
 
 from ...data.mined import Stretch
 from ...mining.candidates import lowered
-from .examples import Examples, Kind
+from .examples import Examples
+from .placement import Kind
 from .recipe import VerifierRecipe
 from .sound import Sounds
 
