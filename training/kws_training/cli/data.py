@@ -20,6 +20,7 @@ from ..data.splits import SPLITS
 from ..mining.mine import MOST, MOST_MB, NEAR, Plan, mine
 from ..recipes import listed
 from ..schemes.kit.recipe import FORMAT as KIT_FORMAT
+from .show_augmentation import add_parser, show_augmentation
 
 _EXAMPLES = 5
 
@@ -65,6 +66,7 @@ def _parser() -> ArgumentParser:
     )
     saying.add_argument("--seed", type=int, metavar="N", default=1, help="chooses the voices (%(default)s)")
     _add_mine(commands)
+    add_parser(commands)
     return parser
 
 
@@ -216,7 +218,14 @@ def _mine(options: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; raises InputError for bad input."""
     options = _parser().parse_args(argv)
-    {"check": _check, "download": _download, "voices": _voices, "mine": _mine}[options.command](options)
+    run_command = {
+        "check": _check,
+        "download": _download,
+        "voices": _voices,
+        "mine": _mine,
+        "show-augmentation": show_augmentation,
+    }[options.command]
+    run_command(options)
     return 0
 
 

@@ -142,3 +142,12 @@ def mixing_steps(steps: Mapping[str, Sequence[tuple[str, NDArray[np.float32]]]],
             axis.set_xlabel("frame", fontsize="x-small")
         row[0].set_ylabel(f"{name}\nmel band", fontsize="small")
     _save(figure, path)
+
+
+def spectrogram(mels: NDArray[np.float32], path: Path) -> None:
+    """Normalised log-mels, shape (frames, mels), without axes, to be set beside others."""
+    figure = Figure(figsize=(0.03 * len(mels) + 0.4, 1.3), layout="constrained")
+    axis = figure.subplots()
+    axis.set_axis_off()
+    axis.imshow(mels.T, origin="lower", aspect="auto", vmin=-2.5, vmax=2.5, cmap="magma")
+    _save(figure, path)
