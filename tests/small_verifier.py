@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kws_device import model_file
+from kws_device.manifest import VerifierConfig
 from kws_training.schemes.verifier import settings as verifier_settings
 from kws_training.schemes.verifier.settings import Settings
 
@@ -41,15 +42,19 @@ def train(folder: Path) -> Path:
     np.savez_compressed(folder / verifier_settings.WINDOWS, windows=windows.astype(np.float16))
     settings = Settings(
         first=_MANIFEST.hash,
-        clip_ms=2400.0,
-        delay_ms=300.0,
-        looks=1,
-        labels=LABELS,
+        verifier=VerifierConfig(
+            clip_ms=2400.0,
+            delay_ms=300.0,
+            looks=1,
+            labels=LABELS,
+            softmax=False,
+            candidate_thresholds=dict.fromkeys(_MANIFEST.keywords, 0.4),
+            first_weight=0.5,
+            scale=1.0,
+            offset=0.0,
+            sha256="",
+        ),
         candidate_smoothing_s=0.2,
-        candidate_thresholds=dict.fromkeys(_MANIFEST.keywords, 0.4),
-        first_weight=0.5,
-        scale=1.0,
-        offset=0.0,
         thresholds=dict.fromkeys(_MANIFEST.keywords, 0.0),
         false_accepts_per_hour=None,
         sources=(),

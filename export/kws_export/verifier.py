@@ -68,7 +68,7 @@ def add_verifier(run: Path, models: Sequence[Path], out: Path) -> dict[str, Any]
         with quiet_libraries():
             model = runs.load_keras(run / verifier_settings.MODEL)
             calibration = windows[: round(_CALIBRATION_SHARE * len(windows))]
-            contents = converted(model, calibration, {VERIFIER_OUTPUT: settings.labels})
+            contents = converted(model, calibration, {VERIFIER_OUTPUT: settings.verifier.labels})
         judged = windows[len(calibration) :]
         parity = _parity(contents, judged, files[0], manifests[0], keras_predictor(model))
         _check(parity)

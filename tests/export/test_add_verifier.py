@@ -94,9 +94,11 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(verifier_run, verif
     refused("has a verifier already", verifier_run, "--model", verified / "kws.tflite")
     other = shutil.copytree(verifier_run, tmp_path / "other")
     settings = verifier_settings.read(verifier_run)
-    verifier_settings.write(replace(settings, labels=("yes", "_refused_")), other)
+    verifier_settings.write(
+        replace(settings, verifier=replace(settings.verifier, labels=("yes", "_refused_"))), other
+    )
     refused("does not fit", other, *first_network())
-    verifier_settings.write(replace(settings, clip_ms=1500.0), other)
+    verifier_settings.write(replace(settings, verifier=replace(settings.verifier, clip_ms=1500.0)), other)
     refused("windows of shape", other, *first_network())
     verifier_settings.write(settings, other)
     (other / verifier_settings.WINDOWS).write_bytes(b"no zip")

@@ -14,6 +14,7 @@ import soundfile
 from kws_device import model_file
 from kws_device.errors import InputError
 from kws_device.front_end import log_mel
+from kws_device.manifest import VerifierConfig
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 from kws_training.data.mined import Mined, Stretch, write_table
@@ -284,7 +285,7 @@ def test_a_run_has_what_an_export_takes_and_goes_on_where_it_stopped(folders, tm
     recipe = FORMAT.load("verifier", {**SMALL, "optimisation.epochs": 2})
     whole = train_verifier(recipe, None, folders, tmp_path / "whole")
     run = settings.read(whole.parent)
-    assert run.labels == (*recipe.keywords, "_refused_")
+    assert run.verifier.labels == (*recipe.keywords, "_refused_")
     assert run.metrics["false_candidates"] == 1
     assert run.metrics["keywords"] == 10
     assert run.manifest(model_file.read(model_file.find(None)).manifest, softmax=True).verifier.looks == 1
@@ -308,3 +309,18 @@ def test_a_first_network_with_other_words_is_refused(folders, tmp_path):
     with pytest.raises(InputError, match="the recipe is for yes, no"):
         train_verifier(recipe, None, folders, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_settings_of_an_earlier_version_are_read_as_they_were_meant(tmp_path):
+    keywords = RECIPE.keywords
+    verifier = VerifierConfig(
+        2400.0, 500.0, 1, (*keywords, "_refused_"), False, dict.fromkeys(keywords, 0.3), 0.2, 1.5, -0.5, ""
+    )
+    new = settings.Settings("abc", verifier, 0.1, dict.fromkeys(keywords, 0.5), 1.0, (), {}, {})
+    settings.write(new, tmp_path)
+    assert settings.read(tmp_path) == new
+    data = json.loads((tmp_path / settings.SETTINGS).read_text())
+    flat = data.pop("verifier")
+    data |= {key: value for key, value in flat.items() if key not in ("softmax", "sha256")}
+    (tmp_path / settings.SETTINGS).write_text(json.dumps(data))
+    assert settings.read(tmp_path) == new

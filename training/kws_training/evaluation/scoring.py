@@ -108,10 +108,16 @@ def inputs(
 
 
 def keras_predictor(model: keras.Model) -> Predict:
-    """A Keras model as the function that evaluation asks."""
+    """A Keras model as the function that evaluation asks; several threads may ask it at once."""
+    import keras
 
     def predict(mels: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        return {head: np.asarray(scores) for head, scores in model.predict_on_batch(mels).items()}
+        batches = [mels[start : start + _BATCH] for start in range(0, len(mels), _BATCH)]
+        answers = [model(batch, training=False) for batch in batches]
+        return {
+            head: np.concatenate([keras.ops.convert_to_numpy(answer[head]) for answer in answers])
+            for head in answers[0]
+        }
 
     return predict
 

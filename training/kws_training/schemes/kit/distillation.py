@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
@@ -14,7 +13,7 @@ from kws_device.engine import load_engine
 from kws_device.errors import InputError
 from kws_device.manifest import KEYWORD_HEAD, Manifest
 
-from ...evaluation.scoring import Predict, engine_predictor
+from ...evaluation.scoring import Predict, engine_predictor, keras_predictor
 from ...loop import runs
 
 
@@ -52,7 +51,9 @@ class Teacher:
         manifest = _manifest(teacher)
         self._odds = (shares ** _balance(teacher, manifest)).astype(np.float32)
         self._normalisation = manifest.normalisation
-        self._predict = _run(teacher) if teacher.is_dir() else _file(teacher)
+        self._predict = (
+            keras_predictor(runs.load_keras(teacher / runs.MODEL)) if teacher.is_dir() else _file(teacher)
+        )
 
     def scores(self, mels: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """By head, shape (n, labels); the keywords' as unequal as they are in training (`balance`).
@@ -80,17 +81,6 @@ def _balance(teacher: Path, manifest: Manifest) -> float:
     if not isinstance(balance, int | float) or not 0 <= balance <= 1:
         raise InputError(f"{teacher}: optimisation.balance is {balance!r}, not 0 to 1; take another teacher")
     return float(balance)
-
-
-def _run(folder: Path) -> Predict:
-    import keras
-
-    model: Callable[..., dict[str, object]] = runs.load_keras(folder / runs.MODEL)
-
-    def predict(mels: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        return {head: keras.ops.convert_to_numpy(v) for head, v in model(mels, training=False).items()}
-
-    return predict
 
 
 def _file(name: Path) -> Predict:

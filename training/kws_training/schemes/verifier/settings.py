@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,10 @@ class Settings:
 
     first: str
     """Content hash of the first network's file, on whose candidates the verifier was trained."""
-    clip_ms: float
-    delay_ms: float
-    looks: int
-    labels: tuple[str, ...]
+    verifier: VerifierConfig
+    """For the manifest; export fills in what its file gives, and that file's digest."""
     candidate_smoothing_s: float
     """Time over which the first network's keyword scores are averaged."""
-    candidate_thresholds: dict[str, float]
-    first_weight: float
-    scale: float
-    offset: float
     thresholds: dict[str, float]
     """The calibrated score that each keyword must exceed."""
     false_accepts_per_hour: float | None
@@ -66,18 +60,7 @@ class Settings:
             smoothing_s={},
             false_accepts_per_hour=self.false_accepts_per_hour,
         )
-        verifier = VerifierConfig(
-            clip_ms=self.clip_ms,
-            delay_ms=self.delay_ms,
-            looks=self.looks,
-            labels=self.labels,
-            softmax=softmax,
-            candidate_thresholds=self.candidate_thresholds,
-            first_weight=self.first_weight,
-            scale=self.scale,
-            offset=self.offset,
-            sha256="",
-        )
+        verifier = replace(self.verifier, softmax=softmax)
         return replace(
             first,
             schema=SCHEMA,
@@ -108,4 +91,14 @@ def read(run: Path) -> Settings:
         data = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); train the verifier again") from error
-    return build(Settings, data, str(path))
+    return build(Settings, _nested(data), str(path))
+
+
+def _nested(data: Any) -> Any:
+    """What a run of an earlier version wrote, whose table had the verifier's values among its own."""
+    if not isinstance(data, dict) or "verifier" in data:
+        return data
+    names = {field.name for field in fields(VerifierConfig)}
+    verifier = {key: value for key, value in data.items() if key in names}
+    others = {key: value for key, value in data.items() if key not in names}
+    return {**others, "verifier": {**verifier, "softmax": False, "sha256": ""}}

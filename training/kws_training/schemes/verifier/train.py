@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kws_device import atomic, containers, model_file
 from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
-from kws_device.manifest import VERIFIER_OUTPUT, Source
+from kws_device.manifest import VERIFIER_OUTPUT, Source, VerifierConfig
 from kws_device.model_file import ModelFile
 from kws_device.strict import plain
 
+from ...evaluation.scoring import keras_predictor
 from ...loop import runs
 from ...loop.run_folder import run_folder
 from ...recipes import to_toml
@@ -38,7 +38,6 @@ _REPRESENTATIVE = 1000
 _REPRESENTATIVE_STREAM = 1 << 30
 """Of random numbers; the epochs' start at 0."""
 _RECALL = "recall"
-_BATCH = 256
 _CLIP_NORM = 5.0
 """The first steps of a new head would tear at convolutions that are trained already."""
 
@@ -140,15 +139,8 @@ def check_first(recipe: VerifierRecipe, file: ModelFile) -> None:
 
 def predictor(model: keras.Model) -> Predict:
     """A Keras verifier as the function that validation asks."""
-    import keras
-
-    def predict(mels: NDArray[np.float32]) -> NDArray[np.float32]:
-        parts = [mels[i : i + _BATCH] for i in range(0, len(mels), _BATCH)]
-        return np.concatenate(
-            [keras.ops.convert_to_numpy(model(part, training=False)[VERIFIER_OUTPUT]) for part in parts]
-        )
-
-    return predict
+    predict = keras_predictor(model)
+    return lambda mels: predict(mels)[VERIFIER_OUTPUT]
 
 
 def _begin(out: Path, recipe: VerifierRecipe, start: Path | None) -> None:
@@ -186,15 +178,19 @@ def _finish(
     calibration: Calibration = calibrated(validation, predictor(model), rate_per_hour)
     written = settings.Settings(
         first=file.manifest.hash,
-        clip_ms=look.clip_ms,
-        delay_ms=look.delay_ms,
-        looks=look.looks,
-        labels=(*recipe.keywords, REFUSED),
+        verifier=VerifierConfig(
+            clip_ms=look.clip_ms,
+            delay_ms=look.delay_ms,
+            looks=look.looks,
+            labels=(*recipe.keywords, REFUSED),
+            softmax=False,
+            candidate_thresholds=dict.fromkeys(recipe.keywords, look.candidate_threshold),
+            first_weight=calibration.first_weight,
+            scale=calibration.scale,
+            offset=calibration.offset,
+            sha256="",
+        ),
         candidate_smoothing_s=look.candidate_smoothing_s,
-        candidate_thresholds=dict.fromkeys(recipe.keywords, look.candidate_threshold),
-        first_weight=calibration.first_weight,
-        scale=calibration.scale,
-        offset=calibration.offset,
         thresholds=dict.fromkeys(recipe.keywords, calibration.threshold),
         false_accepts_per_hour=round(rate_per_hour, 4),
         sources=sources,
