@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,6 +135,43 @@ def test_a_stage_that_is_done_is_not_done_again(tmp_path):
     assert done == ["a"]
     run_stages([stage("a"), stage("b"), stage("c")], tmp_path)
     assert done == ["a", "b", "c"]
+
+
+@pytest.fixture
+def command_of(tmp_path, monkeypatch):
+    """Puts a shell script on the path, as a program of the kit."""
+
+    def make(name: str, script: str) -> None:
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    return make
+
+
+def test_a_program_that_is_killed_is_told_in_one_line(command_of, tmp_path):
+    command_of("kws-killed", "kill -9 $$")
+    with pytest.raises(InputError, match=r"kws-killed was killed by signal 9 .*log is .*killed\.log"):
+        program("kws-killed", log=tmp_path / "killed.log")
+
+
+def test_a_signal_to_the_command_ends_the_program_that_it_runs(command_of, tmp_path):
+    command_of("kws-sleeps", f"echo $$ > {tmp_path}/pid; echo 'epoch 1/2: x' >&2; exec sleep 100")
+
+    def run(progress):
+        program(
+            "kws-sleeps",
+            log=tmp_path / "log",
+            progress=lambda share: os.kill(os.getpid(), signal.SIGTERM),
+        )
+
+    former = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left:
+        run_stages([Stage("a", "a", 1.0, run)], tmp_path)
+    assert left.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == former
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_other_options_do_not_go_on_in_the_same_folder(tmp_path):

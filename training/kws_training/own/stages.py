@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +40,13 @@ class Stage:
 
 
 def run_stages(stages: Sequence[Stage], work: Path) -> None:
-    """Run what is not done yet. Raises what a stage raises; the next call goes on there."""
+    """Run what is not done yet. Raises what a stage raises; the next call goes on there.
+
+    SIGTERM raises SystemExit, so that the program that a stage runs ends, too.
+    """
     total = sum(stage.minutes for stage in stages)
     shape = "{desc} {percentage:3.0f}% |{bar}| {elapsed}"
-    with tqdm(total=total, bar_format=shape, leave=False) as bar:
+    with _sigterm_raises(), tqdm(total=total, bar_format=shape, leave=False) as bar:
         before = 0.0
         for number, stage in enumerate(stages, start=1):
             mark = work / f"{stage.name}.done"
@@ -62,6 +66,15 @@ def run_stages(stages: Sequence[Stage], work: Path) -> None:
             progress(1.0)
 
 
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    former = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
 
@@ -78,8 +91,9 @@ def program(name: str, *arguments: object, log: Path, progress: Progress | None 
         progress: is told of its epochs.
 
     Raises:
-        InputError: it is not installed, or refused its input or its result (its own line).
+        InputError: it is not installed, refused its input or its result (its own line), or was killed.
         KeyboardInterrupt: it was interrupted.
+        SystemExit: this process was told to end; the program is ended first.
         RuntimeError: it failed otherwise.
     """
     beside = Path(sys.executable).with_name(name)
@@ -114,8 +128,16 @@ def program(name: str, *arguments: object, log: Path, progress: Progress | None 
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGINT)
             raise
+        except SystemExit:
+            process.terminate()
+            raise
     if process.returncode in (2, 3):
         raise InputError(said.removeprefix("error: "))
+    if process.returncode < 0:
+        raise InputError(
+            f"{name} was killed by signal {-process.returncode} (is there enough memory?); give the same "
+            f"command again to go on; its log is {log}"
+        )
     if process.returncode == 130:
         raise KeyboardInterrupt
     if process.returncode != 0:
