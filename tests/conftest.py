@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trees
-from helpers import DATA, ROOT
+from fork_server import ForkServer
+from helpers import DATA, ROOT, WITHOUT_XLA, made_once, run_installed
 
 from kws_device import model_file
+
+os.environ.update(WITHOUT_XLA)
 
 
 def pytest_addoption(parser):
@@ -70,21 +72,32 @@ def demo() -> Path:
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
+WITH_KERAS = ("kws-train", "kws-export")
+"""Commands that import Keras and TensorFlow, seconds of CPU time, sooner or later."""
+
 
 @pytest.fixture(scope="session")
-def command() -> Command:
-    """Runs one of the kit's commands as a person would: command("kws-listen", "--info")."""
+def command(tmp_path_factory) -> Iterator[Command]:
+    """Runs one of the kit's commands as a person would: command("kws-listen", "--info").
 
-    def call(
-        name: str, *arguments: object, env=os.environ, **options: object
-    ) -> subprocess.CompletedProcess[str]:
-        path = Path(sys.executable).with_name(name)
-        environment = {**env, "TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        return subprocess.run(
-            [path, *map(str, arguments)], capture_output=True, text=True, env=environment, **options
-        )
+    It is a fork of a process that has imported what it needs (see fork_server), or, with any option of
+    subprocess.run but `cwd`, a process of its own.
+    """
+    servers: dict[bool, ForkServer] = {}
 
-    return call
+    def call(name: str, *arguments: object, cwd=None, **options: object) -> subprocess.CompletedProcess[str]:
+        if options:
+            return run_installed(name, *arguments, cwd=cwd, **options)
+        keras = name in WITH_KERAS
+        if keras not in servers:
+            modules = ("keras", "onnx") if keras else ("numpy", "soundfile", "soxr")
+            servers[keras] = ForkServer(tmp_path_factory.mktemp("server"), modules)
+        outcome = servers[keras].run([name, *arguments], cwd)
+        return subprocess.CompletedProcess([name, *arguments], outcome.code, outcome.stdout, outcome.stderr)
+
+    yield call
+    for server in servers.values():
+        server.close()
 
 
 SMALL = (
@@ -100,11 +113,21 @@ SMALL = (
 
 @dataclass(frozen=True)
 class Trained:
-    """A small run on small trees."""
+    """A folder with a small run on small trees."""
 
-    run: Path
-    speech: Path
-    scenes: Path
+    folder: Path
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def speech(self) -> Path:
+        return self.folder / "speech"
+
+    @property
+    def scenes(self) -> Path:
+        return self.folder / "scenes"
 
     @property
     def arguments(self) -> list[object]:
@@ -115,14 +138,17 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(command, tmp_path_factory) -> Trained:
-    """kws-train from nothing to a run, once for all tests."""
-    folder = tmp_path_factory.mktemp("trained")
-    speech, scenes = trees.speech_commands(folder / "speech"), trees.esc50(folder / "scenes")
-    made = Trained(folder / "run", speech, scenes)
-    result = command(*made.arguments, "--out", made.run)
-    assert result.returncode == 0, result.stderr
-    return made
+def trained(tmp_path_factory) -> Trained:
+    """kws-train from nothing to a run, once for all tests, as it is installed."""
+
+    def make(folder: Path) -> None:
+        made = Trained(folder)
+        trees.speech_commands(made.speech)
+        trees.esc50(made.scenes)
+        result = run_installed(*made.arguments, "--out", made.run)
+        assert result.returncode == 0, result.stderr
+
+    return Trained(made_once(tmp_path_factory, "trained", make))
 
 
 @pytest.fixture(scope="session")
@@ -130,15 +156,17 @@ def verifier_run(tmp_path_factory) -> Path:
     """The run of a small verifier."""
     import small_verifier
 
-    return small_verifier.train(tmp_path_factory.mktemp("verifier"))
+    return made_once(tmp_path_factory, "verifier", small_verifier.train)
 
 
 @pytest.fixture(scope="session")
-def verified(verifier_run, command, tmp_path_factory) -> Path:
-    """The shipped files with that verifier."""
+def verified(verifier_run, tmp_path_factory) -> Path:
+    """The shipped files with that verifier, by the command as it is installed."""
     import small_verifier
 
-    out = tmp_path_factory.mktemp("verified")
-    result = command("kws-export", "verifier", verifier_run, *small_verifier.first_network(), "--out", out)
-    assert result.returncode == 0, result.stderr
-    return out
+    def make(folder: Path) -> None:
+        models = small_verifier.first_network()
+        result = run_installed("kws-export", "verifier", verifier_run, *models, "--out", folder)
+        assert result.returncode == 0, result.stderr
+
+    return made_once(tmp_path_factory, "verified", make)

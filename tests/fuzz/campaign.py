@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from fuzz.fork_server import HANG_S, MOST_MB, ForkServer, Outcome
+from fork_server import HANG_S, ForkServer, Outcome
 
 Make = Callable[[Random, Path], Sequence[object]]
 """Writes a mutant into an empty folder; returns the command that reads it, which may write there, too."""
 
+MOST_MB = 500
 _MOST_FINDINGS = 20
 """Then the campaign ends: more of them are the same few faults."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -7,8 +7,9 @@ import signal
 from dataclasses import replace
 
 import pytest
-from fuzz.campaign import Campaign, complaint
-from fuzz.fork_server import MOST_MB, Outcome
+from fork_server import Outcome
+from fuzz.campaign import MOST_MB, Campaign, complaint
+from helpers import run_installed
 
 REFUSED = Outcome(2, False, 40.0, "", "error: a.wav: empty; record or copy it again\n")
 DONE = Outcome(0, False, 40.0, '{"a": 1}\n{"a": 2}\n', "a note\n")
@@ -23,8 +24,8 @@ DONE = Outcome(0, False, 40.0, '{"a": 1}\n{"a": 2}\n', "a note\n")
         ("kws-bench",),
     ],
 )
-def test_a_fork_tells_what_a_process_of_its_own_tells(arguments, server, command):
-    forked, started = server.run(arguments), command(*arguments)
+def test_a_fork_tells_what_a_process_of_its_own_tells(arguments, server):
+    forked, started = server.run(arguments), run_installed(*arguments)
     assert (forked.code, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trees
-from helpers import one_line_refusal
+from helpers import as_installed, one_line_refusal, run_installed
 
 from kws_device.errors import InputError
 from kws_device.manifest import parse
@@ -61,18 +60,17 @@ def test_the_manifest_says_what_the_device_must_know(trained):
     assert manifest.sources[0].licence == "CC BY 4.0"
 
 
-def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(trained, command, tmp_path):
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(trained, tmp_path):
     run = tmp_path / "run"
     name, *arguments = map(str, trained.arguments)
-    environment = {**os.environ, "TQDM_DISABLE": "1"}
     with subprocess.Popen(
-        [Path(sys.executable).with_name(name), *arguments, "--out", run], env=environment
+        [Path(sys.executable).with_name(name), *arguments, "--out", run], env=as_installed()
     ) as process:
         while not (run / "history.csv").exists() or len(history(run)) < 2:
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
     assert len(history(run)) < 15
-    result = command(*trained.arguments, "--out", run, "--resume")
+    result = run_installed(*trained.arguments, "--out", run, "--resume")
     assert result.returncode == 0, result.stderr
     assert history(run) == history(trained.run)
     import keras
