@@ -16,7 +16,7 @@ listen: .venv-listen/ready
 	@.venv-listen/bin/kws-listen --file device/demo/demo.flac $$([ -t 2 ] && echo --real-time)
 
 test: .venv/ready .venv-tflite-runtime/ready
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 setup: .venv/ready
 

@@ -40,6 +40,19 @@ def pytest_configure():
         signal.signal(signal.SIGINT, lambda number, frame: None)
 
 
+LONGEST = (
+    "test_study_command.py", "test_train.py", "test_export.py", "test_study_runs.py", "test_refusals.py",
+    "test_quantisation_aware.py",
+)  # fmt: skip
+"""Files that take the most time, the longest first."""
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, since at the end one worker would wait for the other."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Where everything must be there (KWS_REQUIRE_ALL=1), a skipped test is a failed one."""
