@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import trees
+import synthetic_datasets
 from fork_server import ForkServer
 from helpers import DATA, ROOT, WITHOUT_XLA, made_once, run_installed
 
@@ -121,12 +121,12 @@ SMALL = (
     "export.windows=100", "export.keyword_loss_points=5.0", "export.scene_loss_points=5.0",
     "export.int8_agreement=0.9", "export.formats_agreement=0.95",
 )  # fmt: skip
-"""A network that learns our small trees of tones in seconds."""
+"""A network that learns our synthetic words and scenes in seconds."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A folder with a small run on small trees."""
+    """A folder with a small run on small synthetic_datasets."""
 
     folder: Path
 
@@ -156,8 +156,8 @@ def trained(tmp_path_factory) -> Trained:
 
     def make(folder: Path) -> None:
         made = Trained(folder)
-        trees.speech_commands(made.speech)
-        trees.esc50(made.scenes)
+        synthetic_datasets.speech_commands(made.speech)
+        synthetic_datasets.esc50(made.scenes)
         result = run_installed(*made.arguments, "--out", made.run)
         assert result.returncode == 0, result.stderr
 

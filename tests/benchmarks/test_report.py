@@ -16,7 +16,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import soundfile
-import trees
+import synthetic_datasets
 from helpers import one_line_refusal
 
 from kws_benchmarks.cli import main
@@ -249,7 +249,7 @@ def untrained_run(folder, speech):
 
 def test_models_side_by_side_have_a_folder_each_and_a_page_together(shipped, tmp_path):
     """A file and a run of kws-train, through the same front end."""
-    speech = trees.speech_commands(tmp_path / "speech")
+    speech = synthetic_datasets.speech_commands(tmp_path / "speech")
     run = untrained_run(tmp_path / "run", speech)
     options = ["robustness", "--split", "test", "--speech", speech, "--model", run, shipped]
     options += ["--out", tmp_path / "out", "--require", "clean=1.01"]
@@ -282,7 +282,7 @@ def test_memory_does_not_grow_with_the_number_of_clips(shipped, tmp_path, monkey
     monkeypatch.setattr(clips, "_KEPT_SAMPLES", 10 * 16000)
     peaks = []
     for speakers in (5, 20, 100):  # the first one, so that everything is loaded
-        speech = trees.speech_commands(tmp_path / f"{speakers}", speakers)
+        speech = synthetic_datasets.speech_commands(tmp_path / f"{speakers}", speakers)
         tracemalloc.start()
         robustness(candidate(shipped), Plan(Folders(speech), "all", []), tmp_path / "out")
         peaks.append(tracemalloc.get_traced_memory()[1])

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-import trees
+import synthetic_datasets
 from helpers import one_line_refusal
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,7 +137,7 @@ def test_bad_input_is_named_in_one_line(command, data, tmp_path):
     speech, scenes = data / "speech_commands_mini", data / "esc10"
     base = ("kws-bench", "robustness", "--out", tmp_path / "out", "--split", "test")
     one_line_refusal(command(*base), "--speech, --scenes or both")
-    us8k = trees.urbansound8k(tmp_path / "us8k")
+    us8k = synthetic_datasets.urbansound8k(tmp_path / "us8k")
     one_line_refusal(command(*base, "--scenes", us8k), "scene dog_bark is not one of the model's")
     (tmp_path / "empty").mkdir()
     one_line_refusal(command(*base, "--speech", tmp_path / "empty", "--scenes", scenes), "no audio found")
@@ -150,7 +150,7 @@ def test_bad_input_is_named_in_one_line(command, data, tmp_path):
 
 
 def test_what_is_not_given_is_not_judged(command, tmp_path):
-    speech = trees.speech_commands(tmp_path / "s")
+    speech = synthetic_datasets.speech_commands(tmp_path / "s")
     arguments = ("kws-bench", "robustness", "--split", "test", "--speech", speech, "--out", tmp_path / "out")
     assert command(*arguments).returncode == 0
     clean, *changed = json.loads((tmp_path / "out" / "robustness.json").read_text())["sets"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from glass import Glass
+from fake_terminal import FakeTerminal
 from helpers import one_line_refusal
 
 from kws_device import AudioFile, RawStream, Spotter, audio_files
@@ -132,17 +132,17 @@ def test_a_terminal_shows_the_words_and_a_level_meter_with_the_scene(demo, tmp_p
     command = Path(sys.executable).with_name("kws-listen")
     sound = tmp_path / "first.wav"
     soundfile.write(sound, audio_files.read(demo / "demo.flac", RATE)[: 5 * RATE], RATE)
-    with Glass() as glass:
+    with FakeTerminal() as terminal:
         environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
-        streams = {"stdout": glass.stream, "stderr": glass.stream}
+        streams = {"stdout": terminal.stream, "stderr": terminal.stream}
         result = subprocess.run([command, "--real-time", "--file", sound], env=environment, **streams)
         assert result.returncode == 0
         heard = list(Spotter.load().listen(AudioFile(sound)))
-        assert [line.split()[2] for line in glass.lines[:-1]] == [event.keyword for event in heard]
-        assert "decisions" in glass.lines[-1]
-        assert not glass.cursor_hidden
-    assert b"level    [####" in glass.raw
-    assert re.search(rb"scene    \[ *#[# ]*\] 0\.\d\d (rain|sea_waves)", glass.raw)
+        assert [line.split()[2] for line in terminal.lines[:-1]] == [event.keyword for event in heard]
+        assert "decisions" in terminal.lines[-1]
+        assert not terminal.cursor_hidden
+    assert b"level    [####" in terminal.raw
+    assert re.search(rb"scene    \[ *#[# ]*\] 0\.\d\d (rain|sea_waves)", terminal.raw)
 
 
 def test_ctrl_c_ends_with_a_summary_and_130(demo):

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from glass import Glass
+from fake_terminal import FakeTerminal
 from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
@@ -40,13 +40,13 @@ class Clock:
 
 
 class Listening:
-    """A screen on a glass, and decisions for it."""
+    """A screen on a terminal, and decisions for it."""
 
-    def __init__(self, glass, events=None, environment=None):
+    def __init__(self, terminal, events=None, environment=None):
         self.clock, self.cpu_clock = Clock(), Clock()
-        self.glass = glass
+        self.terminal = terminal
         self.screen = Screen(
-            events or glass.stream, glass.stream, environment or {}, self.clock, self.cpu_clock
+            events or terminal.stream, terminal.stream, environment or {}, self.clock, self.cpu_clock
         )
         self.source = SimpleNamespace(name="usb microphone", state=LISTENING, lost_s=0.0, audio_s=0.0)
         self.manifest = MANIFEST
@@ -75,19 +75,19 @@ class Listening:
 
 
 @pytest.fixture
-def glass():
-    with Glass() as made:
+def terminal():
+    with FakeTerminal() as made:
         yield made
 
 
-def test_events_stand_above_and_the_state_of_things_below(glass):
-    listening = Listening(glass)
+def test_events_stand_above_and_the_state_of_things_below(terminal):
+    listening = Listening(terminal)
     listening.decide()
     for word in ("yes", "no"):
         listening.cpu_clock.now_s += 0.0025
         listening.decide(word)
     scene = MANIFEST.head("scene").labels[1]
-    assert glass.lines == [
+    assert terminal.lines == [
         "     0.2 s  yes          0.97  scene: rain 0.61",
         "     0.3 s  no           0.97  scene: rain 0.61",
         "",
@@ -100,15 +100,15 @@ def test_events_stand_above_and_the_state_of_things_below(glass):
 
 
 def test_forty_columns_are_enough_and_nothing_wraps():
-    with Glass(columns=40) as glass:
-        listening = Listening(glass)
+    with FakeTerminal(columns=40) as terminal:
+        listening = Listening(terminal)
         listening.source.name = "a microphone with a name that is much longer than any terminal is wide"
         for _ in range(4):
             listening.decide()
         listening.decide("yes")
         listening.screen.noted("the microphone is away, so look for their plug")
         listening.decide()
-        assert glass.lines == [
+        assert terminal.lines == [
             "     0.5 s  yes          0.97  scene: ra",
             "the microphone is away, so look for thei",
             "r plug",
@@ -124,103 +124,103 @@ def test_forty_columns_are_enough_and_nothing_wraps():
 @pytest.mark.parametrize("columns", [1, 2, 5, 12, 20, 31, 79, 200])
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 6, 7, 24])
 def test_no_terminal_is_too_small(columns, rows):
-    with Glass(columns, rows) as glass:
-        listening = Listening(glass)
+    with FakeTerminal(columns, rows) as terminal:
+        listening = Listening(terminal)
         for _ in range(4):
             listening.decide()
-        assert len(glass.lines) <= 6
-        assert glass.scrolled == []
+        assert len(terminal.lines) <= 6
+        assert terminal.scrolled == []
         listening.screen.finished(SUMMARY)
 
 
-def test_a_terminal_made_narrower_or_wider_is_used_as_it_is_now(glass):
-    listening = Listening(glass)
+def test_a_terminal_made_narrower_or_wider_is_used_as_it_is_now(terminal):
+    listening = Listening(terminal)
     listening.decide()
-    glass.resize(40)
+    terminal.resize(40)
     listening.decide()
-    assert glass.lines[2] == "level    [######   ] -20 dBFS, peak -20"
-    glass.resize(80)
+    assert terminal.lines[2] == "level    [######   ] -20 dBFS, peak -20"
+    terminal.resize(80)
     listening.decide()
-    assert glass.lines[2] == "level    [####################          ] -20 dBFS, peak -20"
+    assert terminal.lines[2] == "level    [####################          ] -20 dBFS, peak -20"
 
 
-def test_a_long_evening_scrolls_and_leaves_no_remains(glass):
-    listening = Listening(glass)
+def test_a_long_evening_scrolls_and_leaves_no_remains(terminal):
+    listening = Listening(terminal)
     words = [MANIFEST.keywords[i % len(MANIFEST.keywords)] for i in range(100)]
     for word in words:
         listening.decide()
         listening.decide(word)
-    above = glass.scrolled + glass.lines[:-6]
+    above = terminal.scrolled + terminal.lines[:-6]
     assert [line.split()[2] for line in above] == words
     below = ["", "20.0", "level", "keyword", "scene", "10.0 dec"]
-    assert [line[:8].strip() for line in glass.lines[-6:]] == below
+    assert [line[:8].strip() for line in terminal.lines[-6:]] == below
 
 
-def test_notes_and_what_others_print_stay_readable(glass):
-    listening = Listening(glass)
+def test_notes_and_what_others_print_stay_readable(terminal):
+    listening = Listening(terminal)
     listening.decide()
     listening.screen.noted("the microphone is away")
     listening.drawn()
-    glass.write("a lamp's command: on\n")
+    terminal.write("a lamp's command: on\n")
     listening.decide()
-    glass.write("its end comes")
+    terminal.write("its end comes")
     listening.decide()
-    glass.write("\n")
+    terminal.write("\n")
     listening.decide("yes")
-    assert glass.lines[:3] == ["the microphone is away", "a lamp's command: on", "its end comes"]
-    assert "yes" in glass.lines[3]
-    assert glass.lines[4] == ""
-    assert len(glass.lines) == 10
+    assert terminal.lines[:3] == ["the microphone is away", "a lamp's command: on", "its end comes"]
+    assert "yes" in terminal.lines[3]
+    assert terminal.lines[4] == ""
+    assert len(terminal.lines) == 10
 
 
-def test_what_keeps_it_from_listening_and_lost_sound_are_told(glass):
-    listening = Listening(glass)
+def test_what_keeps_it_from_listening_and_lost_sound_are_told(terminal):
+    listening = Listening(terminal)
     listening.source.state = "the microphone is away"
     listening.source.lost_s = 12.34
     listening.decide()
-    assert glass.lines[1] == "     0.1 s  the microphone is away (usb microphone)"
-    assert glass.lines[-1].endswith("12.3 s lost")
+    assert terminal.lines[1] == "     0.1 s  the microphone is away (usb microphone)"
+    assert terminal.lines[-1].endswith("12.3 s lost")
 
 
-def test_the_peak_is_held_for_a_while(glass):
-    listening = Listening(glass)
+def test_the_peak_is_held_for_a_while(terminal):
+    listening = Listening(terminal)
     listening.sound[-5] = 0.9
     listening.decide()
     listening.sound[-5] = 0.1
     listening.decide()
-    assert glass.lines[2] == "level    [####################         |] -20 dBFS, peak  -1"
+    assert terminal.lines[2] == "level    [####################         |] -20 dBFS, peak  -1"
     for _ in range(20):
         listening.decide()
-    assert glass.lines[2] == "level    [####################          ] -20 dBFS, peak -20"
+    assert terminal.lines[2] == "level    [####################          ] -20 dBFS, peak -20"
 
 
 @pytest.mark.parametrize(("amplitude", "shown"), [(0.0, "-99 dBFS"), (1e-6, "-99 dBFS"), (4.0, "12 dBFS")])
-def test_silence_and_more_than_full_scale_fit_the_meter(amplitude, shown, glass):
-    listening = Listening(glass)
+def test_silence_and_more_than_full_scale_fit_the_meter(amplitude, shown, terminal):
+    listening = Listening(terminal)
     listening.sound[:] = amplitude
     listening.decide()
-    assert glass.lines[2].index("]") == 40
-    assert shown in glass.lines[2]
+    assert terminal.lines[2].index("]") == 40
+    assert shown in terminal.lines[2]
 
 
-def test_a_model_without_scenes_has_no_line_for_them(glass):
-    listening = Listening(glass)
+def test_a_model_without_scenes_has_no_line_for_them(terminal):
+    listening = Listening(terminal)
     listening.manifest = replace(MANIFEST, heads=(MANIFEST.head("keyword"),))
     listening.decide()
-    assert [line[:7].strip() for line in glass.lines] == ["", "0.", "level", "keyword", "0.0 dec"]
+    assert [line[:7].strip() for line in terminal.lines] == ["", "0.", "level", "keyword", "0.0 dec"]
 
 
 def test_words_of_any_script_fit():
-    with Glass(columns=40) as glass:
-        listening = Listening(glass)
+    with FakeTerminal(columns=40) as terminal:
+        listening = Listening(terminal)
         head = replace(MANIFEST.head("keyword"), labels=("はい" * 20, *MANIFEST.head("keyword").labels[1:]))
         listening.manifest = SimpleNamespace(
             heads=(head,), decoder=MANIFEST.decoder, front_end=MANIFEST.front_end
         )
         listening.decide(leader="はい" * 20)
         listening.decide(leader="はい" * 20)
-        assert len(glass.lines) == 5
-        assert glass.lines[3].startswith("keyword  [#######  ] 0.75 は")
+        assert len(terminal.lines) == 5
+        assert terminal.lines[3].startswith("keyword  [#######  ] 0.75 は")
 
 
 @given(st.text(max_size=40), st.integers(0, 40))
@@ -231,30 +231,36 @@ def test_what_is_fitted_fits_and_is_the_beginning(text, columns):
     assert shown.isprintable()
 
 
-def test_names_cannot_steer_the_terminal(glass):
-    listening = Listening(glass)
+def test_names_cannot_steer_the_terminal(terminal):
+    listening = Listening(terminal)
     listening.source.name = "\x1b[2J\x1b]0;title\x07.wav"
     listening.decide()
     listening.decide("\x1b[31myes")
     listening.screen.noted("one\ntwo")
     listening.drawn()
-    assert glass.lines[0].split()[2] == "?[31myes"
-    assert glass.lines[1] == "one?two"
-    assert glass.lines[3] == "     0.2 s  listening on ?[2J?]0;title?.wav"
+    assert terminal.lines[0].split()[2] == "?[31myes"
+    assert terminal.lines[1] == "one?two"
+    assert terminal.lines[3] == "     0.2 s  listening on ?[2J?]0;title?.wav"
 
 
-def test_colours_tell_what_matters_and_no_color_is_honoured(glass):
-    listening = Listening(glass)
+def test_colours_tell_what_matters_and_no_color_is_honoured(terminal):
+    listening = Listening(terminal)
     listening.source.lost_s = 1.0
     listening.sound[:] = 1.0
     listening.decide()
     listening.decide("yes")
     listening.screen.noted("a note")
     listening.drawn()
-    assert glass.lines[1] == "a note"
-    assert glass.look(0).bold
-    assert [glass.look(row).fg for row in (1, 3, 4, 5, 7)] == ["brown", "default", "red", "default", "brown"]
-    with Glass() as plain:
+    assert terminal.lines[1] == "a note"
+    assert terminal.look(0).bold
+    assert [terminal.look(row).fg for row in (1, 3, 4, 5, 7)] == [
+        "brown",
+        "default",
+        "red",
+        "default",
+        "brown",
+    ]
+    with FakeTerminal() as plain:
         listening = Listening(plain, environment={"NO_COLOR": "1"})
         listening.source.lost_s = 1.0
         listening.decide("yes")
@@ -264,27 +270,27 @@ def test_colours_tell_what_matters_and_no_color_is_honoured(glass):
         assert re.search(rb"\x1b\[[\d;]*m", plain.raw) is None
 
 
-def test_it_is_redrawn_at_most_ten_times_a_second(glass):
-    listening = Listening(glass)
+def test_it_is_redrawn_at_most_ten_times_a_second(terminal):
+    listening = Listening(terminal)
     for _ in range(1000):
         listening.clock.now_s -= 0.099
         listening.decide()
-    glass.lines  # noqa: B018 - reads all there is
-    assert 5 <= glass.raw.count(b"decisions/s") <= 11
+    terminal.lines  # noqa: B018 - reads all there is
+    assert 5 <= terminal.raw.count(b"decisions/s") <= 11
 
 
-def test_in_the_end_the_block_is_gone_and_the_cursor_is_back(glass):
-    listening = Listening(glass)
+def test_in_the_end_the_block_is_gone_and_the_cursor_is_back(terminal):
+    listening = Listening(terminal)
     listening.decide("yes")
-    assert glass.cursor_hidden
+    assert terminal.cursor_hidden
     listening.screen.finished(SUMMARY)
-    assert not glass.cursor_hidden
-    assert len(glass.lines) == 2
-    assert glass.lines[1] == "2.0 s of sound, 20 decisions, 0.10 s of CPU"
+    assert not terminal.cursor_hidden
+    assert len(terminal.lines) == 2
+    assert terminal.lines[1] == "2.0 s of sound, 20 decisions, 0.10 s of CPU"
     listening.screen.close()
     listening.screen.noted("a command was killed")
-    glass.write("prompt$ ")
-    assert glass.lines[2:] == ["a command was killed", "prompt$"]
+    terminal.write("prompt$ ")
+    assert terminal.lines[2:] == ["a command was killed", "prompt$"]
 
 
 @pytest.mark.parametrize(
@@ -312,52 +318,52 @@ def test_an_error_gives_the_cursor_back(error, tmp_path):
             """
         )
     )
-    with Glass() as glass:
+    with FakeTerminal() as terminal:
         command = [sys.executable, tmp_path / "listen.py"]
         environment = {**os.environ, "TERM": "xterm"}
-        subprocess.run(command, stdout=glass.stream, stderr=glass.stream, env=environment)
-        assert not any("decisions/s" in line for line in glass.lines)
-        assert b"decisions/s" in glass.raw
-        assert not glass.cursor_hidden
+        subprocess.run(command, stdout=terminal.stream, stderr=terminal.stream, env=environment)
+        assert not any("decisions/s" in line for line in terminal.lines)
+        assert b"decisions/s" in terminal.raw
+        assert not terminal.cursor_hidden
         if "burns" in error:
-            assert glass.lines == ["error: the microphone burns; put it out"]
+            assert terminal.lines == ["error: the microphone burns; put it out"]
 
 
-def test_events_that_go_to_a_file_go_there_alone(glass):
+def test_events_that_go_to_a_file_go_there_alone(terminal):
     events = io.StringIO()
-    listening = Listening(glass, events=events)
+    listening = Listening(terminal, events=events)
     listening.decide("yes")
     listening.decide()
     assert events.getvalue() == "     0.1 s  yes          0.97  scene: rain 0.61\n"
-    assert glass.lines[0] == ""
-    assert len(glass.lines) == 6
+    assert terminal.lines[0] == ""
+    assert len(terminal.lines) == 6
 
 
 def test_a_terminal_that_was_stopped_stops_nobody_and_catches_up(monkeypatch):
     monkeypatch.setattr(screen_module, "_PATIENCE_S", 0.01)
-    glass = Glass()
-    listening = Listening(glass)
+    terminal = FakeTerminal()
+    listening = Listening(terminal)
     listening.drawn = lambda: None
     for _ in range(2000):
         listening.decide("yes")
     listening.screen.finished(SUMMARY)
-    with glass:
-        assert "yes" in glass.lines[0] or "yes" in glass.scrolled[0]
+    with terminal:
+        assert "yes" in terminal.lines[0] or "yes" in terminal.scrolled[0]
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"TERM": ""}, {}])
-def test_a_terminal_that_cannot_be_drawn_on_gets_plain_lines(environment, glass):
-    sink = for_people(glass.stream, glass.stream, environment)
+def test_a_terminal_that_cannot_be_drawn_on_gets_plain_lines(environment, terminal):
+    sink = for_people(terminal.stream, terminal.stream, environment)
     assert isinstance(sink, Lines)
     sink.decided(Decision(1.0, {}, Event("yes", 0.97, 0.0, 1.0, None, None)), None, None)
     sink.noted("a note")
     sink.finished(SUMMARY)
-    assert glass.lines == [
+    assert terminal.lines == [
         "     1.0 s  yes          0.97",
         "a note",
         "2.0 s of sound, 20 decisions, 0.10 s of CPU",
     ]
-    assert b"\x1b" not in glass.raw
+    assert b"\x1b" not in terminal.raw
 
 
 def test_a_pipe_gets_plain_lines():

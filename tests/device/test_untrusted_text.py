@@ -10,7 +10,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-import trees
+import synthetic_datasets
 from helpers import one_line_refusal
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,7 +86,7 @@ def test_a_file_is_named_without_its_escape_sequences(command, tmp_path, shipped
 
 
 def test_labels_of_a_dataset_cannot_steer_the_terminal(command, tmp_path):
-    speech = trees.speech_commands(tmp_path / "speech")
+    speech = synthetic_datasets.speech_commands(tmp_path / "speech")
     shutil.copytree(speech / "yes", speech / "\x1b[31mred\nforged: 1")
     result = command("kws-data", "check", speech)
     assert "?[31mred?forged: 1" in result.stderr

@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 import soundfile
-import trees
+import synthetic_datasets
 from helpers import one_line_refusal
 
 from kws_device import model_file
@@ -155,11 +155,11 @@ def test_an_export_repeats_byte_for_byte(exported, trained, command, tmp_path):
 
 def test_the_exported_file_hears_the_words_it_was_trained_on(exported, command, tmp_path):
     rng = np.random.default_rng(5)
-    quiet = 1e-3 * rng.standard_normal(2 * trees.RATE)
+    quiet = 1e-3 * rng.standard_normal(2 * synthetic_datasets.RATE)
     spoken = [quiet]
     for name in ("yes", "bed", "no"):
-        spoken += [trees.word(name, rng), quiet]
-    soundfile.write(tmp_path / "words.wav", np.concatenate(spoken), trees.RATE)
+        spoken += [synthetic_datasets.word(name, rng), quiet]
+    soundfile.write(tmp_path / "words.wav", np.concatenate(spoken), synthetic_datasets.RATE)
     arguments = (
         "--file",
         tmp_path / "words.wav",

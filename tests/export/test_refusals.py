@@ -7,7 +7,7 @@ import shutil
 
 import keras
 import pytest
-import trees
+import synthetic_datasets
 from helpers import one_line_refusal
 
 from kws_device.errors import InputError
@@ -36,10 +36,10 @@ def test_what_is_no_finished_run_is_named(command, run, tmp_path):
 def test_data_that_is_gone_or_silent_is_named(command, run, tmp_path):
     refused(command, run, tmp_path, "--speech", tmp_path / "gone", words=("gone",))
     silent = {}
-    for kind, make in (("speech", trees.speech_commands), ("scenes", trees.esc50)):
+    for kind, make in (("speech", synthetic_datasets.speech_commands), ("scenes", synthetic_datasets.esc50)):
         silent[kind] = make(tmp_path / kind)
         for path in silent[kind].rglob("*.wav"):
-            trees.silence(path)
+            synthetic_datasets.silence(path)
     options = ("--speech", silent["speech"], "--scenes", silent["scenes"])
     refused(command, run, tmp_path, *options, words=("nothing but silence",))
 
@@ -49,7 +49,7 @@ def test_a_run_is_exported_wherever_its_folders_are_now(command, run, tmp_path):
     gone = tmp_path / "gone"
     (run / "folders.json").write_text(json.dumps(remembered | {"voices": str(gone)}))
     refused(command, run, tmp_path, words=(gone, "the voices were", "--voices DIR"))
-    voices = trees.own_words(tmp_path / "voices", takes=4)
+    voices = synthetic_datasets.own_words(tmp_path / "voices", takes=4)
     result = command("kws-export", run, "--out", tmp_path / "out", "--voices", voices)
     assert result.returncode == 0, result.stderr
 

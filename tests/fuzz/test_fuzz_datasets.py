@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-import trees
+import synthetic_datasets
 from fuzz.datasets import FolderMutants
 
 from kws_device import model_file
@@ -21,8 +21,12 @@ def dataset(request, tmp_path_factory):
     """The smallest of each layout."""
     folder = tmp_path_factory.mktemp("dataset") / request.param
     if request.param == "speech-commands":
-        return trees.speech_commands(folder, speakers=5)
-    return trees.esc50(folder, folds=2, sources=1) if request.param == "esc50" else trees.urbansound8k(folder)
+        return synthetic_datasets.speech_commands(folder, speakers=5)
+    return (
+        synthetic_datasets.esc50(folder, folds=2, sources=1)
+        if request.param == "esc50"
+        else synthetic_datasets.urbansound8k(folder)
+    )
 
 
 def test_mutants_of_lists_and_tables_are_counted_or_refused(dataset, campaign):

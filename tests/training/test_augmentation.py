@@ -7,7 +7,7 @@ import wave
 
 import numpy as np
 import pytest
-import trees
+import synthetic_datasets
 
 from kws_device.errors import InputError
 from kws_training.cli import data as data_command
@@ -57,7 +57,7 @@ def test_a_step_leaves_what_it_was_given_as_it_was():
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory):
-    return trees.speech_commands(tmp_path_factory.mktemp("speech"))
+    return synthetic_datasets.speech_commands(tmp_path_factory.mktemp("speech"))
 
 
 def sections(page):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-import trees
+import synthetic_datasets
 
 from kws_training.cli import schemes
 from kws_training.data.corpus import Folders, keyword_labels, load_corpus
@@ -50,7 +50,9 @@ def test_a_saved_model_brings_its_loss_back(tmp_path):
 
 def test_shares_are_those_of_the_windows_that_train_the_keyword_head(tmp_path):
     recipe = schemes.load("default", {"keywords": ["yes", "no"], "epoch.least_windows": 2000})
-    folders = Folders(trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e"))
+    folders = Folders(
+        synthetic_datasets.speech_commands(tmp_path / "s"), synthetic_datasets.esc50(tmp_path / "e")
+    )
     examples = Examples(load_corpus(folders, recipe.keywords, 16000, "train"), recipe)
     _, shares = statistics(examples, recipe)
     labels = keyword_labels(recipe.keywords)

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import soundfile
-import trees
+import synthetic_datasets
 from helpers import one_line_refusal
 
 
@@ -18,7 +18,9 @@ def report(command, folder, *options):
 
 
 def test_a_sound_dataset_has_counts_and_no_leaks(command, tmp_path):
-    found = report(command, trees.speech_commands(tmp_path / "speech"), "--plots", tmp_path / "plots")
+    found = report(
+        command, synthetic_datasets.speech_commands(tmp_path / "speech"), "--plots", tmp_path / "plots"
+    )
     assert found["layout"] == "speech-commands"
     assert found["splits"]["train"] == {"bed": 18, "no": 18, "yes": 18}
     assert found["splits"]["test"] == {"bed": 6, "no": 6, "yes": 6}
@@ -30,14 +32,14 @@ def test_a_sound_dataset_has_counts_and_no_leaks(command, tmp_path):
 
 
 def test_every_layout_is_recognised(command, tmp_path):
-    for make in (trees.esc50, trees.urbansound8k, trees.own_words):
+    for make in (synthetic_datasets.esc50, synthetic_datasets.urbansound8k, synthetic_datasets.own_words):
         folder = make(tmp_path / make.__name__)
         layout = {"own_words": "folders"}.get(make.__name__, make.__name__)
         assert report(command, folder)["layout"] == layout
 
 
 def test_each_kind_of_bad_clip_is_found(command, tmp_path):
-    folder = trees.own_words(tmp_path / "own")
+    folder = synthetic_datasets.own_words(tmp_path / "own")
     soundfile.write(folder / "yes" / "silent.wav", np.zeros(20000), 16000)
     (folder / "yes" / "broken.wav").write_bytes(b"no sound")
     (folder / "yes" / "empty.wav").write_bytes(b"")
@@ -54,14 +56,14 @@ def test_each_kind_of_bad_clip_is_found(command, tmp_path):
 
 
 def test_a_speaker_in_two_splits_is_a_leak(command, tmp_path):
-    folder = trees.speech_commands(tmp_path)
+    folder = synthetic_datasets.speech_commands(tmp_path)
     with (folder / "testing_list.txt").open("a") as file:
         file.write("yes/00000005_nohash_0.wav\n")
     assert report(command, folder)["leaks"] == [{"source": "00000005", "splits": ["train", "test"]}]
 
 
 def test_people_read_a_table(command, tmp_path):
-    result = command("kws-data", "check", trees.esc50(tmp_path))
+    result = command("kws-data", "check", synthetic_datasets.esc50(tmp_path))
     assert "layout: esc50" in result.stderr
     assert "sources in two splits: 0" in result.stderr
     assert result.stdout == ""

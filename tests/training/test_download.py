@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trees
+import synthetic_datasets
 from helpers import one_line_refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -165,7 +165,7 @@ PART = f".{NAME}.part"
 
 
 def test_a_dataset_is_fetched_and_recognised(monkeypatch, tmp_path, capsys):
-    trees.speech_commands(tmp_path / "made" / "top")
+    synthetic_datasets.speech_commands(tmp_path / "made" / "top")
     shutil.make_archive(str(tmp_path / "served"), "gztar", tmp_path / "made")
     content = (tmp_path / "served.tar.gz").read_bytes()
     with serving(Server(content)) as server:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trees
+import synthetic_datasets
 from helpers import level_dbfs
 
 from kws_device.front_end import Normalisation
@@ -42,8 +42,10 @@ def with_augmentation(**values):
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trees")
-    folders = Folders(trees.speech_commands(folder / "s"), trees.esc50(folder / "e"))
+    folder = tmp_path_factory.mktemp("datasets")
+    folders = Folders(
+        synthetic_datasets.speech_commands(folder / "s"), synthetic_datasets.esc50(folder / "e")
+    )
     return load_corpus(folders, RECIPE.keywords, 16000, "train")
 
 
@@ -305,7 +307,7 @@ def test_a_cut_word_becomes_unknown_or_does_not_count(corpus):
         whole = np.sum(np.square(corpus.speech[index].samples, dtype=np.float64))
         lost = 1 - np.sum(np.square(window, dtype=np.float64)) / whole
         assert lost > 0.02
-        # The tones of the trees swell and fade: a tenth of their length at an end is next to nothing.
+        # The synthetic tones swell and fade: a tenth of their length at an end is next to nothing.
         assert (LABELS[label], weight) == ("_unknown_", 1) or (LABELS[label] == "yes" and weight == 0)
     assert 0.15 < (targets.keyword_weight == 0).mean() < 0.35
 

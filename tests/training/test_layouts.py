@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-import trees
+import synthetic_datasets
 
 from kws_device.errors import InputError
 from kws_training.data.check import check, leaks
@@ -26,7 +26,7 @@ def counts(dataset):
 
 
 def test_speech_commands_is_split_by_its_lists(tmp_path):
-    dataset = read_dataset(trees.speech_commands(tmp_path))
+    dataset = read_dataset(synthetic_datasets.speech_commands(tmp_path))
     assert dataset.layout == "speech-commands"
     assert counts(dataset) == {"train": 54, "validation": 18, "test": 18}
     assert dataset.labels == ["bed", "no", "yes"]
@@ -35,7 +35,7 @@ def test_speech_commands_is_split_by_its_lists(tmp_path):
 
 
 def test_speech_commands_without_lists_has_no_splits(tmp_path):
-    folder = trees.speech_commands(tmp_path)
+    folder = synthetic_datasets.speech_commands(tmp_path)
     (folder / "validation_list.txt").unlink()
     (folder / "testing_list.txt").unlink()
     dataset = read_dataset(folder)
@@ -46,7 +46,7 @@ def test_speech_commands_without_lists_has_no_splits(tmp_path):
 
 
 def test_speech_commands_lists_that_name_a_missing_clip_are_refused(tmp_path):
-    folder = trees.speech_commands(tmp_path)
+    folder = synthetic_datasets.speech_commands(tmp_path)
     with (folder / "testing_list.txt").open("a") as file:
         file.write("yes/gone_nohash_0.wav\n")
     with pytest.raises(InputError, match=r"yes/gone_nohash_0\.wav"):
@@ -54,7 +54,10 @@ def test_speech_commands_lists_that_name_a_missing_clip_are_refused(tmp_path):
 
 
 def test_each_part_of_a_background_recording_belongs_to_one_split(tmp_path):
-    speech, scenes = trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e")
+    speech, scenes = (
+        synthetic_datasets.speech_commands(tmp_path / "s"),
+        synthetic_datasets.esc50(tmp_path / "e"),
+    )
     whole, _ = soundfile.read(speech / "_background_noise_" / "noise0.wav", dtype="float32")
     parts = [
         load_corpus(Folders(speech, scenes), ["yes"], 16000, s).noise[0]
@@ -66,7 +69,7 @@ def test_each_part_of_a_background_recording_belongs_to_one_split(tmp_path):
 
 
 def test_esc50_tests_on_fold_four_where_there_is_no_fold_five(tmp_path):
-    dataset = read_dataset(trees.esc50(tmp_path))
+    dataset = read_dataset(synthetic_datasets.esc50(tmp_path))
     assert dataset.layout == "esc50"
     assert {clip.path.name[0] for clip in dataset.split("test")} == {"4"}
     assert {clip.path.name[0] for clip in dataset.split("train")} <= {"1", "2", "3"}
@@ -74,7 +77,9 @@ def test_esc50_tests_on_fold_four_where_there_is_no_fold_five(tmp_path):
 
 
 def test_esc50_tests_on_fold_five_where_there_is_one(tmp_path):
-    assert {c.path.name[0] for c in read_dataset(trees.esc50(tmp_path, folds=5)).split("test")} == {"5"}
+    assert {
+        c.path.name[0] for c in read_dataset(synthetic_datasets.esc50(tmp_path, folds=5)).split("test")
+    } == {"5"}
 
 
 def test_no_source_recording_of_esc50_is_in_two_splits(data):
@@ -90,7 +95,7 @@ def test_no_source_recording_of_esc50_is_in_two_splits(data):
 
 
 def test_urbansound8k_is_split_by_the_documented_folds(tmp_path):
-    dataset = read_dataset(trees.urbansound8k(tmp_path))
+    dataset = read_dataset(synthetic_datasets.urbansound8k(tmp_path))
     assert dataset.layout == "urbansound8k"
     assert counts(dataset) == {"train": 16, "validation": 2, "test": 2}
     assert {clip.path.parent.name for clip in dataset.split("test")} == {"fold6"}
@@ -104,7 +109,7 @@ def folds_by_split(dataset):
 
 
 def test_urbansound8ks_folds_as_documented_and_as_the_studys_code_took_them(tmp_path):
-    folder = trees.urbansound8k(tmp_path)
+    folder = synthetic_datasets.urbansound8k(tmp_path)
     documented, as_run = (read_dataset(folder, folds) for folds in ("documented", "as-run"))
     assert documented == read_dataset(folder)
     assert folds_by_split(documented) == {"train": [1, 2, 3, 4, 7, 8, 9, 10], "validation": [5], "test": [6]}
@@ -113,7 +118,7 @@ def test_urbansound8ks_folds_as_documented_and_as_the_studys_code_took_them(tmp_
 
 
 def test_a_row_of_urbansound8k_whose_clip_is_missing_is_named(tmp_path):
-    folder = trees.urbansound8k(tmp_path)
+    folder = synthetic_datasets.urbansound8k(tmp_path)
     gone = folder / "audio" / "fold7" / "7003-3-0-0.wav"
     gone.unlink()
     for folds in ("documented", "as-run"):
@@ -188,7 +193,7 @@ def test_a_missing_a_silent_and_a_file_instead_of_a_folder_are_refused(tmp_path)
 
 
 def test_a_table_that_names_a_missing_clip_or_lacks_a_column_is_refused(tmp_path):
-    folder = trees.esc50(tmp_path)
+    folder = synthetic_datasets.esc50(tmp_path)
     gone = next((folder / "audio").iterdir())
     gone.unlink()
     with pytest.raises(InputError, match=gone.name):
@@ -199,7 +204,10 @@ def test_a_table_that_names_a_missing_clip_or_lacks_a_column_is_refused(tmp_path
 
 
 def test_a_keyword_that_nobody_says_is_refused(tmp_path):
-    speech, scenes = trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e")
+    speech, scenes = (
+        synthetic_datasets.speech_commands(tmp_path / "s"),
+        synthetic_datasets.esc50(tmp_path / "e"),
+    )
     with pytest.raises(InputError, match="no recordings of lamp to train on; there are bed, no, yes"):
         check_keywords(speech, ["yes", "lamp"])
     assert len(load_corpus(Folders(speech, scenes), ["yes", "lamp"], 16000, "test").speech) == 18
@@ -224,7 +232,10 @@ def test_background_that_tests_or_validates_trains_nothing(talk, tmp_path):
         soundfile.write((tmp_path / split).with_suffix(".wav"), [0.1] * 1600, 16000)
         (tmp_path / "noise" / split).mkdir(parents=True)
         (tmp_path / f"{split}.wav").rename(tmp_path / "noise" / split / f"{split}.wav")
-    speech, scenes = trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e")
+    speech, scenes = (
+        synthetic_datasets.speech_commands(tmp_path / "s"),
+        synthetic_datasets.esc50(tmp_path / "e"),
+    )
     corpus = load_corpus(Folders(speech, scenes, talk, tmp_path / "noise"), ["yes"], 16000, "train")
     assert (len(corpus.negatives), len(corpus.noise)) == (10, 2 + 1)
 
@@ -237,14 +248,17 @@ def test_a_folder_with_nothing_for_a_split_is_refused_by_name(talk, tmp_path):
 
 
 def test_reports_can_say_which_rule_splits_what(talk, tmp_path):
-    speech, scenes = trees.speech_commands(tmp_path / "s"), trees.esc50(tmp_path / "e")
+    speech, scenes = (
+        synthetic_datasets.speech_commands(tmp_path / "s"),
+        synthetic_datasets.esc50(tmp_path / "e"),
+    )
     (tmp_path / "noise" / "eval").mkdir(parents=True)
     soundfile.write(tmp_path / "noise" / "eval" / "rain.wav", [0.1] * 1600, 16000)
     rules = split_rules(Folders(speech, scenes, talk, tmp_path / "noise"))
     assert rules == {"speech": "lists", "scenes": "folds", "negatives": "rank", "noise": "name of folder"}
     soundfile.write(tmp_path / "noise" / "rain.wav", [0.1] * 1600, 16000)
     assert split_rules(Folders(noise=tmp_path / "noise")) == {"noise": "name of folder, else rank"}
-    own = trees.own_words(tmp_path / "own")
+    own = synthetic_datasets.own_words(tmp_path / "own")
     assert split_rules(Folders(speech=own)) == {"speech": "rank"}
 
 
@@ -270,7 +284,7 @@ def rewritten(table, change):
 )
 def test_a_damaged_or_hostile_table_of_esc50_is_refused(tmp_path, change, words):
     soundfile.write(tmp_path / "short.wav", [0.1] * 1600, 16000)
-    folder = rewritten(trees.esc50(tmp_path / "e") / "meta" / "esc50.csv", change)
+    folder = rewritten(synthetic_datasets.esc50(tmp_path / "e") / "meta" / "esc50.csv", change)
     with pytest.raises(InputError, match=r"esc50\.csv: .*" + re.escape(words)):
         read_dataset(folder)
 
@@ -281,7 +295,7 @@ def test_a_damaged_or_hostile_table_of_esc50_is_refused(tmp_path, change, words)
 )
 def test_a_table_of_urbansound8k_names_no_file_elsewhere(tmp_path, before, after):
     folder = rewritten(
-        trees.urbansound8k(tmp_path) / "metadata" / "UrbanSound8K.csv",
+        synthetic_datasets.urbansound8k(tmp_path) / "metadata" / "UrbanSound8K.csv",
         lambda text: text.replace(before, after),
     )
     with pytest.raises(InputError, match=r"UrbanSound8K\.csv: .* is no name of a file"):
@@ -289,7 +303,7 @@ def test_a_table_of_urbansound8k_names_no_file_elsewhere(tmp_path, before, after
 
 
 def test_a_list_that_is_not_utf8_is_refused(tmp_path):
-    folder = trees.speech_commands(tmp_path)
+    folder = synthetic_datasets.speech_commands(tmp_path)
     with (folder / "testing_list.txt").open("ab") as file:
         file.write(b"\xff\xfe")
     with pytest.raises(InputError, match=r"testing_list\.txt: not UTF-8"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import trees
+import synthetic_datasets
 from helpers import one_line_refusal
 
 from kws_device import audio_files, model_file
@@ -37,15 +37,17 @@ def said(tmp_path_factory) -> Path:
     """What synthetic voices leave: two keywords and another word, by twelve voices."""
     folder = tmp_path_factory.mktemp("said")
     rng = np.random.default_rng(0)
-    for word in trees.WORDS:
+    for word in synthetic_datasets.WORDS:
         (folder / word).mkdir()
         for voice in range(12):
-            soundfile.write(folder / word / f"voice{voice}_nohash_0.flac", trees.word(word, rng, 0.6), RATE)
+            soundfile.write(
+                folder / word / f"voice{voice}_nohash_0.flac", synthetic_datasets.word(word, rng, 0.6), RATE
+            )
     return folder
 
 
 def test_takes_become_words_and_a_sixth_of_the_speakers_validates(said, tmp_path):
-    speech = trees.own_words(tmp_path / "own", takes=12)
+    speech = synthetic_datasets.own_words(tmp_path / "own", takes=12)
     words.cut_takes(speech, ("yes", "no"), tmp_path / "takes")
     clips = [audio_files.read(path, RATE) for path in (tmp_path / "takes").glob("*/*")]
     assert len(clips) == 24
@@ -73,7 +75,7 @@ def test_without_takes_some_voices_validate_and_the_others_train(said, tmp_path)
 
 
 def test_too_few_takes_and_takes_without_a_word_are_refused(tmp_path):
-    speech = trees.own_words(tmp_path / "own", takes=4)
+    speech = synthetic_datasets.own_words(tmp_path / "own", takes=4)
     with pytest.raises(InputError, match=r"4 takes, at least 5.*folders: no, yes"):
         words.check_takes(speech, ("yes",))
     with pytest.raises(InputError, match="bed: 0 takes"):

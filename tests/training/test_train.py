@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trees
+import synthetic_datasets
 from helpers import as_installed, one_line_refusal, run_installed
 
 from kws_device.errors import InputError
@@ -104,8 +104,8 @@ def test_a_teacher_is_listened_to_and_remembered(trained, command, tmp_path):
 
 
 def test_scenes_are_optional_and_mined_sound_trains(trained, command, tmp_path):
-    noise = trees.speech_commands(tmp_path / "other") / "_background_noise_"
-    hard = trees.mined(tmp_path / "hard")
+    noise = synthetic_datasets.speech_commands(tmp_path / "other") / "_background_noise_"
+    hard = synthetic_datasets.mined(tmp_path / "hard")
     options = [part for part in trained.arguments if part not in ("--scenes", trained.scenes)]
     run = tmp_path / "run"
     result = command(*options, "--epochs", "2", "--noise", noise, "--hard", hard, "--out", run)
@@ -120,8 +120,11 @@ def test_scenes_are_optional_and_mined_sound_trains(trained, command, tmp_path):
 
 def test_mined_sound_of_other_words_is_refused(trained, command, tmp_path):
     for made, words in (
-        (trees.mined(tmp_path / "rate", rate=8000), "mined at 8000 Hz"),
-        (trees.mined(tmp_path / "words", keywords=("yes", "bed")), "hears yes, bed, not yes, no"),
+        (synthetic_datasets.mined(tmp_path / "rate", rate=8000), "mined at 8000 Hz"),
+        (
+            synthetic_datasets.mined(tmp_path / "words", keywords=("yes", "bed")),
+            "hears yes, bed, not yes, no",
+        ),
         (tmp_path / "none", "no such folder"),
     ):
         one_line_refusal(command(*trained.arguments, "--hard", made, "--out", tmp_path / "run"), words)

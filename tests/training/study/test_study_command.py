@@ -1,4 +1,4 @@
-"""kws-train study: from two folders to the finished page, on small trees in the datasets' own layouts."""
+"""kws-train study: from two folders to the finished page, on small folders in the datasets' own layouts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import json
 import re
 
 import pytest
+import synthetic_datasets
 import tomllib
-import trees
 from helpers import one_line_refusal
 
 from kws_device import model_file
@@ -24,8 +24,8 @@ TRAINED = {"documented": tuple(ROWS), "as-run": SOME, "frozen-heads": SOME[1:]}
 def study(command, tmp_path_factory):
     """The table, in two calls: the folder of the study and the options that made it."""
     folder = tmp_path_factory.mktemp("study")
-    data = ("--speech", trees.speech_commands(folder / "speech"))
-    data += ("--scenes", trees.urbansound8k(folder / "urbansound8k"))
+    data = ("--speech", synthetic_datasets.speech_commands(folder / "speech"))
+    data += ("--scenes", synthetic_datasets.urbansound8k(folder / "urbansound8k"))
     options = (*data, "--out", folder / "out", "--cache", folder / "cache", "--epochs", 1)
     for part in (("--variant", "documented"), ("--only", *SOME)):
         result = command("kws-train", "study", *options, *part)
@@ -218,8 +218,10 @@ def test_what_cannot_be_run_is_refused_and_leaves_nothing(study, command, tmp_pa
 
 @pytest.fixture
 def copied(study, tmp_path):
-    """The trees again, to be broken."""
-    return trees.speech_commands(tmp_path / "speech", speakers=10), trees.urbansound8k(tmp_path / "scenes")
+    """The folders again, to be broken."""
+    return synthetic_datasets.speech_commands(
+        tmp_path / "speech", speakers=10
+    ), synthetic_datasets.urbansound8k(tmp_path / "scenes")
 
 
 def train(command, speech, scenes, tmp_path, *more):

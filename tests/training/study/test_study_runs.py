@@ -11,14 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trees
+import synthetic_datasets
 from helpers import one_line_refusal
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("folders")
-    speech, scenes = trees.speech_commands(folder / "speech"), trees.urbansound8k(folder / "scenes")
+    speech, scenes = (
+        synthetic_datasets.speech_commands(folder / "speech"),
+        synthetic_datasets.urbansound8k(folder / "scenes"),
+    )
     return ("--speech", speech, "--scenes", scenes, "--cache", folder / "cache")
 
 

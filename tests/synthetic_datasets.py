@@ -1,4 +1,4 @@
-"""Small trees of recordings that we make ourselves, in exactly the layouts of the published datasets."""
+"""Small folders of recordings that we make ourselves, in exactly the layouts of the published datasets."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ _MARK = b"\0"
 _LONG_S = 60.0
 
 
-class Glass:
-    """A terminal of so many columns and rows. Write to `stream`; `lines` is what stands on the glass."""
+class FakeTerminal:
+    """A terminal of so many columns and rows. Write to `stream`; `lines` is what stands on its screen."""
 
     def __init__(self, columns=80, rows=24):
         self._parent, self._child = pty.openpty()
@@ -42,7 +42,7 @@ class Glass:
         os.close(self._parent)
 
     def watch(self):
-        """Read on; a glass that nobody watches is a terminal that was stopped."""
+        """Read on; one that nobody watches is a terminal that was stopped."""
         if self._reader.ident is None:
             self._reader.start()
 
