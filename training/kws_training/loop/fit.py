@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from tqdm import tqdm
 
 from kws_device import atomic
@@ -74,6 +75,7 @@ def fit(model: keras.Model, plan: Plan, out: Path, resume: bool) -> list[dict[st
         the history, a row for each epoch.
     """
     rows: list[dict[str, float]] = []
+    _make_variables(model, plan.batches(0)[0])
     if resume:
         _take_state(model, runs.load_keras(out / runs.CHECKPOINT, with_optimizer=True))
         # The checkpoint says where the run stands; the history may be an epoch ahead of it.
@@ -82,6 +84,24 @@ def fit(model: keras.Model, plan: Plan, out: Path, resume: bool) -> list[dict[st
     for epoch in range(len(rows), plan.epochs):
         _record(out, model, rows, _fit_epoch(model, plan, epoch), plan)
     return rows
+
+
+def _make_variables(model: keras.Model, batch: Any) -> None:
+    """Make the variables of the optimizer, the loss and the metrics before the first step.
+
+    With TensorFlow, Keras leaves them to the first step, and TensorFlow traces a step twice that makes
+    variables. That takes seconds.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    mels, targets, weights = batch
+    scores = {
+        head: np.zeros((len(mels), *output.shape[1:]), np.float32) for head, output in model.output.items()
+    }
+    model.optimizer.build(model.trainable_variables)
+    model.compute_loss(None, targets, scores, weights)
+    model.compute_metrics(None, targets, scores, weights)
+    model.reset_metrics()
 
 
 def _take_state(model: keras.Model, checkpoint: keras.Model) -> None:
