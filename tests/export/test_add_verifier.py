@@ -14,7 +14,11 @@ from small_verifier import FILES, LABELS, first_network
 from kws_device import AudioFile, Spotter, model_file
 from kws_device.engine import load_verifier
 from kws_export import onnx_model, tflite_graph
+from kws_export.verifier import add_verifier
 from kws_training.schemes.verifier import settings as verifier_settings
+from kws_training.schemes.verifier.network import verifier_network
+from kws_training.schemes.verifier.recipe import FORMAT
+from kws_training.schemes.verifier.start import take_start
 
 SHIPPED = model_file.read(model_file.find(None))
 KEYWORDS = SHIPPED.manifest.keywords
@@ -50,6 +54,31 @@ def test_all_formats_say_what_the_trained_verifier_says(verifier_run, verified):
         engine = load_verifier(model_file.read(verified / name))
         ours = np.stack([engine.scores(window)["verifier"] for window in windows])
         assert np.abs(ours - trained).max() < most
+
+
+def test_a_new_verifier_starts_from_a_run_or_from_a_float_file_alike(verifier_run, tmp_path):
+    recipe = FORMAT.load("verifier", {"model.stem": 4, "model.channels": 8, "model.blocks": 1})
+
+    def network(labels: tuple[str, ...]):
+        return verifier_network(recipe.stretch, recipe.model, len(labels))
+
+    other = network(LABELS)
+    run = tmp_path / "run"
+    shutil.copytree(verifier_run, run)
+    other.save(run / verifier_settings.MODEL)
+    shipped = model_file.read(SHIPPED.path.with_name("kws-float.onnx"))
+    model_file.write(tmp_path / "float.onnx", shipped.model, shipped.manifest.without_verifier())
+    add_verifier(run, [tmp_path / "float.onnx"], tmp_path / "out")
+    own = ("computer", "_refused_")
+    for start in (run, tmp_path / "out" / "float.onnx"):
+        same = network(LABELS)
+        take_start(same, start, LABELS)
+        for ours, theirs in zip(same.get_weights(), other.get_weights(), strict=True):
+            assert ours == pytest.approx(theirs, abs=1e-6)
+        fresh = network(own)
+        take_start(fresh, start, own)
+        for ours, theirs in zip(fresh.get_weights()[:-2], other.get_weights()[:-2], strict=True):
+            assert ours == pytest.approx(theirs, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["kws.tflite", "kws.onnx"])

@@ -21,7 +21,7 @@ from kws_training.data.mined import Mined, Stretch, write_table
 from kws_training.recipes import to_toml
 from kws_training.schemes.verifier import settings
 from kws_training.schemes.verifier.calibration import platt, shown_rate
-from kws_training.schemes.verifier.examples import Examples
+from kws_training.schemes.verifier.examples import REFUSED, Examples
 from kws_training.schemes.verifier.placement import Kind, between_pauses
 from kws_training.schemes.verifier.recipe import FORMAT
 from kws_training.schemes.verifier.sound import SoundFolders, Sounds, of_split
@@ -29,6 +29,7 @@ from kws_training.schemes.verifier.validation import threshold
 
 RATE = 16000
 RECIPE = FORMAT.load("verifier")
+LABELS = (*RECIPE.keywords, REFUSED)
 QUIET = replace(
     RECIPE.augmentation,
     speed=0.0,
@@ -186,15 +187,17 @@ def test_a_recipe_reads_back_what_it_wrote(tmp_path):
     assert FORMAT.load(str(path)) == RECIPE
 
 
-def test_it_starts_with_the_convolutions_of_its_first_network():
+def test_it_starts_with_the_convolutions_of_its_first_network(tmp_path):
     keras = pytest.importorskip("keras")
     pytest.importorskip("onnx")
     from kws_training.schemes.verifier.network import verifier_network
     from kws_training.schemes.verifier.start import take_start
 
-    first = model_file.find(None).with_name("kws-float.onnx")
+    shipped = model_file.read(model_file.find(None).with_name("kws-float.onnx"))
+    first = tmp_path / "first.onnx"
+    model_file.write(first, shipped.model, shipped.manifest.without_verifier())
     network = verifier_network(RECIPE.front_end, RECIPE.model, 10)
-    take_start(network, first)
+    take_start(network, first, LABELS)
     # With the first network's window, uniform weights over time and its own head it is the first network.
     places = network.get_layer("places")
     places.set_weights([np.full(places.kernel.shape, 1 / places.kernel.shape[0], np.float32)])
@@ -231,7 +234,7 @@ def test_a_start_of_other_widths_is_refused():
 
     network = verifier_network(RECIPE.front_end, replace(RECIPE.model, channels=24), 9)
     with pytest.raises(InputError, match="has no convolution like"):
-        take_start(network, model_file.find(None).with_name("kws-float.onnx"))
+        take_start(network, Path("kws-float"), LABELS)
 
 
 @pytest.fixture
@@ -285,7 +288,7 @@ def test_a_run_has_what_an_export_takes_and_goes_on_where_it_stopped(folders, tm
     recipe = FORMAT.load("verifier", {**SMALL, "optimisation.epochs": 2})
     whole = train_verifier(recipe, None, folders, tmp_path / "whole")
     run = settings.read(whole.parent)
-    assert run.verifier.labels == (*recipe.keywords, "_refused_")
+    assert run.verifier.labels == LABELS
     assert run.metrics["false_candidates"] == 1
     assert run.metrics["keywords"] == 10
     assert run.manifest(model_file.read(model_file.find(None)).manifest, softmax=True).verifier.looks == 1

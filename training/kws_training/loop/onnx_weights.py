@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 Weights = list[NDArray[np.float32]]
-"""Kernel and bias of a layer."""
+"""Kernel and bias of a layer; the kernel alone where it has no bias."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,25 @@ def take_convolution(layer: keras.Layer, convolutions: list[Weights], start: Pat
 
 
 def read_weights(name: str | Path) -> OnnxWeights:
-    """The weights of a float .onnx, or of a shipped one by its name.
+    """The weights of the first network of a float .onnx, or of a shipped one by its name.
 
     Raises:
         InputError: no such file, no float model, or the package onnx is missing.
     """
     file = model_file.read(model_file.find(name, (containers.ONNX,)))
+    return weights_of(file.model, name)
+
+
+def weights_of(model: bytes, name: str | Path) -> OnnxWeights:
+    """The weights of a float network.
+
+    Args:
+        model: serialised ONNX.
+        name: of its file, for errors.
+
+    Raises:
+        InputError: no float model, or the package onnx is missing.
+    """
     try:
         import onnx
         from onnx import numpy_helper
@@ -65,7 +77,7 @@ def read_weights(name: str | Path) -> OnnxWeights:
         raise InputError(
             f"{name}: reading its weights takes onnx; pip install onnx, or name a run"
         ) from error
-    graph = onnx.load_model_from_string(file.model).graph
+    graph = onnx.load_model_from_string(model).graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     users: dict[str, Any] = {}
     for node in graph.node:
@@ -77,7 +89,8 @@ def read_weights(name: str | Path) -> OnnxWeights:
             raise InputError(f"{name}: not a float model; name its float .onnx, or its run")
         if node.op_type == "Conv":
             bias = constants[node.input[2]] if len(node.input) > 2 else _added(node, users, constants)
-            found.convolutions.extend([k, np.ravel(bias)] for k in _as_keras(constants[node.input[1]], node))
+            kernel = _as_keras(constants[node.input[1]], node)
+            found.convolutions.append([kernel] if bias is None else [kernel, np.ravel(bias)])
         elif node.op_type == "Gemm":
             found.heads.append([constants[node.input[1]], constants[node.input[2]]])
     if not found.convolutions:
@@ -85,20 +98,23 @@ def read_weights(name: str | Path) -> OnnxWeights:
     return found
 
 
-def _added(convolution: Any, users: dict[str, Any], constants: dict[str, NDArray[np.float32]]) -> Any:
-    """The bias of a convolution that is added later, behind changes of shape."""
+def _added(
+    convolution: Any, users: dict[str, Any], constants: dict[str, NDArray[np.float32]]
+) -> NDArray[np.float32] | None:
+    """The bias of a convolution that is added later, behind changes of shape; None: it has none."""
     node = convolution
     while node.op_type != "Add":
+        if node.op_type == "Gemm" or node.output[0] not in users:
+            return None
         node = users[node.output[0]]
-    return next(constants[name] for name in node.input if name in constants)
+    return next((constants[name] for name in node.input if name in constants), None)
 
 
-def _as_keras(kernel: NDArray[np.float32], node: Any) -> Iterator[NDArray[np.float32]]:
+def _as_keras(kernel: NDArray[np.float32], node: Any) -> NDArray[np.float32]:
     """An ONNX kernel as that of Conv2D, Conv1D or DepthwiseConv1D."""
     groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
     if groups > 1:
-        yield kernel.reshape(len(kernel), -1).T[:, :, None]
-    elif len(node.input) > 2:
-        yield kernel.transpose(2, 3, 1, 0)
-    else:
-        yield kernel.reshape(kernel.shape[:2]).T[None]
+        return kernel.reshape(groups, len(kernel) // groups, -1).transpose(2, 0, 1)
+    if len(node.input) > 2:
+        return kernel.transpose(2, 3, 1, 0)
+    return kernel.reshape(kernel.shape[:2]).T[None]

@@ -70,8 +70,8 @@ def _train(recipe: KitRecipe, folders: Folders, out: Path, options: TrainingOpti
     validation_corpus = load_corpus(folders, recipe.keywords, front_end.sample_rate_hz, "validation")
     held_out = material(validation_corpus, front_end.clip_samples)
     normalisation, shares = statistics(examples, recipe)
-    if start_from is not None and not start_from.is_dir():
-        normalisation = manifest_of(start_from).normalisation  # what its weights were made for
+    if start_from is not None and (theirs := manifest_of(start_from)).front_end == front_end:
+        normalisation = theirs.normalisation  # what its weights were made for
     manifest = first_manifest(recipe, folders, heads, normalisation)
     check_scenes(validation_corpus, manifest)
 

@@ -53,8 +53,8 @@ def _parser() -> ArgumentParser:
         "--from",
         dest="start",
         type=Path,
-        metavar="RUN|FILE",
-        help="weights to start from: the first network's run or float .onnx, or the run of another verifier",
+        metavar="RUN|FILE|NAME",
+        help="weights to start from, a verifier's or the first network's: run, float .onnx or shipped name",
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's")
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's")

@@ -16,6 +16,8 @@ from ..kit.recipe import ModelConfig
 if TYPE_CHECKING:
     import keras
 
+PLACES = "places"
+"""The layer of the weighted means over time."""
 _POOLS = 2
 """Weighted means over time of each channel: one begins at the word's place, one over everything."""
 _WORD_S = (1.4, 0.3)
@@ -44,7 +46,7 @@ def verifier_network(front_end: MelConfig, config: ModelConfig, labels: int) -> 
     pooling = next(layer for layer in whole.layers if isinstance(layer, layers.GlobalAveragePooling1D))
     x = pooling.input
     steps = x.shape[1]
-    pool = layers.DepthwiseConv1D(steps, depth_multiplier=_POOLS, use_bias=False, name="places")
+    pool = layers.DepthwiseConv1D(steps, depth_multiplier=_POOLS, use_bias=False, name=PLACES)
     x = layers.Flatten()(pool(x))
     x = layers.Dropout(config.dropout)(x)
     scores = layers.Dense(labels, activation="softmax", name=VERIFIER_OUTPUT)(x)

@@ -112,7 +112,7 @@ def _train(
 
     network = verifier_network(recipe.stretch, recipe.model, len(recipe.keywords) + 1)
     if start is not None and not resume:
-        take_start(network, start)
+        take_start(network, start, (*recipe.keywords, REFUSED))
     _begin(out, recipe, start)
     _compile(network, recipe, len(batches(0)))
     plan = Plan(recipe.optimisation.epochs, recipe.seed, batches, None, _RECALL, judge=judge)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from kws_device import Spotter
 from kws_device.engine import load_engine
@@ -150,7 +151,7 @@ def _said(sounds: Sounds, recipe: VerifierRecipe, first: ModelFile) -> list[Stre
     columns = [manifest.labels[KEYWORD_HEAD].index(word) for word in recipe.keywords]
     rng = np.random.default_rng([recipe.seed, _WORDS_STREAM])
     found = []
-    for _ in range(_WORDS):
+    for _ in tqdm(range(_WORDS), "placing words", unit="word", leave=False):
         (sound,), (label,) = examples.draw(np.array([Kind.KEYWORD]), rng)
         spotter.reset()
         word, at, score = recipe.keywords[label], 0, 0.0
