@@ -206,9 +206,9 @@ def test_the_stages_lead_to_tuned_files_without_sound_and_with_it(said, demo, tm
                 (out / f"kws.{kind}").write_bytes(model_file.find(None, (kind,)).read_bytes())
 
     monkeypatch.setattr(own, "program", instead)
-    monkeypatch.setattr(own.voices, "make", lambda dest, *_: _copy(said, dest))
+    monkeypatch.setattr(own.tts, "make", lambda dest, *_: _copy(said, dest))
     own.make_own(plan_of(tmp_path / "bare"))
-    assert [call[0] for call in asked] == ["kws-train", "kws-export", "kws-export", "kws-bench"]
+    assert [call[0] for call in asked] == ["kws-train", "kws-export", "kws-bench"]
     assert asked[-1][1] == "robustness"
     assert model_file.read(tmp_path / "bare" / "kws.tflite").manifest.decoder.false_accepts_per_hour is None
 
@@ -220,8 +220,8 @@ def test_the_stages_lead_to_tuned_files_without_sound_and_with_it(said, demo, tm
     plan = plan_of(tmp_path / "full", negatives=talk, false_accepts_per_hour=100.0)
     own.make_own(plan)
     trainings = [call for call in asked if call[0] == "kws-train"]
-    assert [call[1] for call in trainings] == ["own-words", "own-words", "verifier"]
-    assert "--hard" in trainings[1]
+    assert [call[1] for call in trainings] == ["own-words", "verifier"]
+    assert trainings[1][trainings[1].index("--hard") + 1].endswith("mined")
     assert "--scenes" not in trainings[0]
     assert [call[1] for call in asked if call[0] == "kws-bench"] == ["stream", "robustness"]
     metrics = json.loads((tmp_path / "full" / "metrics.json").read_text())
@@ -233,6 +233,17 @@ def test_the_stages_lead_to_tuned_files_without_sound_and_with_it(said, demo, tm
     asked.clear()
     own.make_own(plan)
     assert asked == []
+
+
+def test_a_run_goes_on_from_its_checkpoint_or_begins_anew(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model.keras").touch()
+    assert "--resume" not in own._into(run)
+    assert not run.exists()  # kws-train refuses a run that it cannot resume
+    run.mkdir()
+    (run / "checkpoint.keras").touch()
+    assert "--resume" in own._into(run)
 
 
 def _copy(said: Path, dest: Path) -> int:

@@ -26,15 +26,26 @@ from .thresholds import check_rate, false_scores, thresholds, with_thresholds
 
 RECIPE = "own-words"
 START = "kws-float"
-"""The shipped model whose convolutions a first network starts from."""
-TUNING_EPOCHS = 10
-TUNING_RATE = 5e-4
+"""The shipped model whose weights the first network and the verifier start from."""
 VERIFIER_RECIPE = "verifier"
-VERIFIER_WINDOWS, VERIFIER_EPOCHS = 8000, 12
-"""Of its training here: a few words take less than eight."""
+VERIFIER_EPOCHS = 8
+_VERIFIER = {
+    "epoch.windows": 8000,  # a few words take less than eight, and it starts from a finished verifier
+    "epoch.synthetic_share": 0.5,  # a few takes of each word are no more variety than synthetic voices
+    "optimisation.learning_rate": 5e-4,
+}
+"""What is different from the recipe that makes a verifier from hours of recordings."""
 FILES = ("kws.tflite", "kws.onnx")
 _EXPORTED_BY = "kws-export"
-_MINUTES = {"words": 0.3, "voices": 2.0, "train": 5.0, "mine": 0.5, "tune": 2.5, "export": 1.0, "report": 1.5}
+_MINUTES = {
+    "words": 0.3,
+    "voices": 2.0,
+    "train": 5.0,
+    "export": 1.0,
+    "mine": 0.5,
+    "verify": 5.0,
+    "report": 1.5,
+}
 
 
 def make_own(plan: OwnPlan) -> None:
@@ -58,16 +69,13 @@ def _stages(plan: OwnPlan, held_out: Sequence[Path]) -> list[Stage]:
         Stage("words", "finding the words in their takes", _MINUTES["words"], made.words),
         Stage("voices", "letting synthetic voices speak", _MINUTES["voices"], made.voices),
         Stage("train", "training", _MINUTES["train"], made.train),
-        Stage("draft", "converting a first version", _MINUTES["export"], made.draft),
+        Stage("export", "converting", _MINUTES["export"], made.export),
     ]
     if plan.sound:
         stages += [
             Stage("mine", "listening for what it takes for its words", _MINUTES["mine"], made.mine),
-            Stage("tune", "training on what it took for them", _MINUTES["tune"], made.tune),
+            Stage("verify", "training the verifier", _MINUTES["verify"], made.verify),
         ]
-    stages.append(Stage("export", "converting", _MINUTES["export"], made.export))
-    if plan.sound:
-        stages.append(Stage("verify", "training the second network", _MINUTES["train"], made.verify))
     return [
         *stages,
         Stage("thresholds", "choosing thresholds", _MINUTES["mine"], made.thresholds),
@@ -84,9 +92,9 @@ class _Made:
         work = plan.work
         self._takes = None if plan.speech is None else work / "takes"
         self._said, self._speech, self._voices = work / "said", work / "speech", work / "voices"
-        self._first, self._tuned, self._verifier = work / "first", work / "tuned", work / "verifier"
-        self._mined, self._mined_held_out = work / "mined", work / "mined-validation"
-        self._draft, self._exported, self._verified = work / "draft", work / "exported", work / "verified"
+        self._first, self._verifier = work / "first", work / "verifier"
+        self._mined = {"train": work / "mined", "validation": work / "mined-validation"}
+        self._exported, self._verified = work / "exported", work / "verified"
 
     def words(self, progress: Progress) -> None:
         if self._plan.speech is not None and self._takes is not None:
@@ -106,89 +114,54 @@ class _Made:
         words.arrange(self._takes, self._said, plan.keywords, self._speech, self._voices)
 
     def train(self, progress: Progress) -> None:
-        epochs = [] if self._plan.epochs is None else ["--epochs", self._plan.epochs]
-        self._fit(self._first, START, epochs, progress)
-
-    def tune(self, progress: Progress) -> None:
-        if (self._mined / mined.TABLE).is_file():
-            # It has learned the words; what is new is what it took for them.
-            epochs = TUNING_EPOCHS if self._plan.epochs is None else max(1, self._plan.epochs // 2)
-            more = [
-                "--hard",
-                self._mined,
-                "--epochs",
-                epochs,
-                "--set",
-                f"optimisation.learning_rate={TUNING_RATE}",
-            ]
-            self._fit(self._tuned, self._first, more, progress)
-
-    def _fit(self, run: Path, start: str | Path, more: Sequence[object], progress: Progress) -> None:
         plan = self._plan
-        folders = [
-            part
-            for name in ("scenes", "negatives", "noise")
-            if (folder := getattr(plan, name)) is not None
-            for part in (f"--{name}", folder)
-        ]
-        if any(self._voices.iterdir()):
-            folders += ["--voices", self._voices]
-        resume = ["--resume"] if (run / "checkpoint.keras").is_file() else []
+        scenes = [] if plan.scenes is None else ["--scenes", plan.scenes]
+        epochs = [] if plan.epochs is None else ["--epochs", plan.epochs]
         program(
-            "kws-train", RECIPE, "--speech", self._speech, *folders, "--keywords", ",".join(plan.keywords),
-            "--seed", plan.seed, "--from", start, "--out", run, *more, *resume,
-            log=plan.work / "logs" / f"{run.name}.log", progress=progress,
+            "kws-train", RECIPE, *self._sound(), *scenes, "--from", START, *epochs, *_into(self._first),
+            log=plan.work / "logs" / "first.log", progress=progress,
         )  # fmt: skip
 
-    def draft(self, progress: Progress) -> None:
-        self._export(self._first, self._draft)
+    def _sound(self) -> list[object]:
+        """Options of `kws-train` that both networks take."""
+        plan = self._plan
+        options: list[object] = [
+            "--speech", self._speech, "--keywords", ",".join(plan.keywords), "--seed", plan.seed
+        ]  # fmt: skip
+        for name, found in (("negatives", plan.negatives), ("noise", plan.noise)):
+            options += [] if found is None else [f"--{name}", found]
+        return options + (["--voices", self._voices] if any(self._voices.iterdir()) else [])
 
     def export(self, progress: Progress) -> None:
-        self._export(self._run(), self._exported)
-
-    def _run(self) -> Path:
-        """The run that the model comes from."""
-        return self._tuned if self._tuned.is_dir() else self._first
-
-    def _export(self, run: Path, out: Path) -> None:
-        program(_EXPORTED_BY, run, "--out", out, log=self._plan.work / "logs" / f"{out.name}.log")
+        program(
+            _EXPORTED_BY, self._first, "--out", self._exported, log=self._plan.work / "logs" / "exported.log"
+        )
 
     def mine(self, progress: Progress) -> None:
-        _mine(Plan(self._draft / FILES[0], self._plan.sound), self._mined)
+        look = VERIFIER_FORMAT.load(VERIFIER_RECIPE).look
+        near, smoothing_s = look.candidate_threshold, look.candidate_smoothing_s
+        for split, folder in self._mined.items():
+            _mine(Plan(self._exported / FILES[0], self._plan.sound, near, smoothing_s, split), folder)
 
     def verify(self, progress: Progress) -> None:
         try:
             self._add_verifier(progress)
         except InputError as refused:
             # What is there works without it.
-            tqdm.write(f"no second network: {refused}", file=sys.stderr)
+            tqdm.write(f"no verifier: {refused}", file=sys.stderr)
 
     def _add_verifier(self, progress: Progress) -> None:
         plan, log = self._plan, self._plan.work / "logs" / "verifier.log"
-        model, look = self._exported / FILES[0], VERIFIER_FORMAT.load(VERIFIER_RECIPE).look
-        folders = (self._mined, self._mined_held_out)
-        for folder, split in zip(folders, ("train", "validation"), strict=True):
-            words.remove(folder)
-            _mine(
-                Plan(model, plan.sound, look.candidate_threshold, look.candidate_smoothing_s, split), folder
-            )
-        hard = [folder for folder in folders if (folder / mined.TABLE).is_file()]
-        if len(hard) < len(folders):
-            tqdm.write("nothing is taken for the words: no second network is needed", file=sys.stderr)
+        hard = [folder for folder in self._mined.values() if (folder / mined.TABLE).is_file()]
+        if len(hard) < len(self._mined):
+            tqdm.write("nothing is taken for the words: no verifier is needed", file=sys.stderr)
             return
-        options: list[object] = []
-        for name, found in (("negatives", plan.negatives), ("noise", plan.noise)):
-            options += [] if found is None else [f"--{name}", found]
-        if any(self._voices.iterdir()):
-            options += ["--voices", self._voices]
         epochs = VERIFIER_EPOCHS if plan.epochs is None else max(1, plan.epochs // 2)
-        resume = ["--resume"] if (self._verifier / "checkpoint.keras").is_file() else []
+        values = {**_VERIFIER, "look.false_accepts_per_hour": plan.false_accepts_per_hour}
+        changes = [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
         program(
-            "kws-train", "verifier", VERIFIER_RECIPE, "--first", model, "--speech", self._speech,
-            *options, "--hard", *hard, "--keywords", ",".join(plan.keywords), "--seed", plan.seed,
-            "--set", f"look.false_accepts_per_hour={plan.false_accepts_per_hour}",
-            "--set", f"epoch.windows={VERIFIER_WINDOWS}", "--epochs", epochs, "--from", self._run(),
-            "--out", self._verifier, *resume,
+            "kws-train", "verifier", VERIFIER_RECIPE, "--first", self._exported / FILES[0], *self._sound(),
+            "--hard", *hard, *changes, "--epochs", epochs, "--from", START, *_into(self._verifier),
             log=log, progress=progress,
         )  # fmt: skip
         files = [part for name in FILES for part in ("--model", self._exported / name)]
@@ -235,6 +208,14 @@ class _Made:
             program("kws-bench", "stream", *judged, "--negatives", plan.negatives, "--out", out, log=log)
             progress(0.5)
         program("kws-bench", "robustness", *judged, *scenes, "--out", out, log=log)
+
+
+def _into(run: Path) -> list[object]:
+    """Options of `kws-train` for a run that is new, or goes on where it was interrupted."""
+    if (run / "checkpoint.keras").is_file():
+        return ["--out", run, "--resume"]
+    words.remove(run)  # interrupted before there was anything to go on from
+    return ["--out", run]
 
 
 def _mine(plan: Plan, out: Path) -> None:
