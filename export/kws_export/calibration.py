@@ -40,7 +40,7 @@ def calibration_windows(run: TrainedRun, corpus: Corpus, gain_db: float = GAINS_
     if not any(
         power(recording.samples) >= from_db(SILENT_DBFS) for recording in corpus.speech + corpus.scenes
     ):
-        raise InputError("the training split holds nothing but silence; look at it with kws-data check")
+        raise InputError("the training split is silent; look at it with kws-data check")
     rng = np.random.default_rng([run.recipe.seed, _STREAM])
     length = run.manifest.front_end.clip_samples
     count = _DRAWN + 2 * _LOUD_AND_SOFT

@@ -17,31 +17,36 @@ from kws_training.loop.threads import keep_products_small
 def _export_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-export",
-        description="Convert a run of kws-train into files that tell a device all it must know. "
-        "See also: kws-export show FILE --help, kws-export verifier RUN --help",
+        description="Convert a run of kws-train into model files (TFLite and ONNX, int8 and float) and "
+        "compare them with the trained model. See also: kws-export show --help, kws-export verifier --help",
     )
-    parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("--out", type=Path, metavar="DIR", required=True)
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the model files")
     parser.add_argument(
         "--limit",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="of the recipe's [export] table, instead of its own; is written into the files",
+        help="change a limit of the recipe's [export] table; the change is written into the files",
     )
-    parser.add_argument("--test", action="store_true", help="measure the test split, too")
-    parser.add_argument("--report", action="store_true", help="write what int8 does to each layer")
+    parser.add_argument("--test", action="store_true", help="measure on the test split, too")
+    parser.add_argument(
+        "--report", action="store_true", help="write a report about the loss of each layer by int8"
+    )
     for kind in FOLDER_KINDS:
         parser.add_argument(
-            f"--{kind}", type=Path, metavar="DIR", help="instead of the folder that the run remembers"
+            f"--{kind}",
+            type=Path,
+            metavar="DIR",
+            help="folder of this data (default: the one that was used for training)",
         )
     return parser
 
 
 def _show_parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="kws-export show", description="What a model file says of itself.")
-    parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--json", action="store_true", help="the whole manifest, on stdout")
+    parser = ArgumentParser(prog="kws-export show", description="Print the manifest of a model file.")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a model file")
+    parser.add_argument("--json", action="store_true", help="print the whole manifest as JSON on stdout")
     return parser
 
 
@@ -49,16 +54,16 @@ def _verifier_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-export verifier", description="Add a trained verifier to the files of its first network."
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the verifier's training")
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run of kws-train verifier")
     parser.add_argument(
         "--model",
         type=Path,
         action="append",
         required=True,
         metavar="FILE",
-        help="a file of the first network; may be repeated, for its other formats",
+        help="a model file of the first network; may be repeated for other formats",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="for the new files")
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the new files")
     return parser
 
 

@@ -186,5 +186,7 @@ def _sets(folders: Folders, manifest: Manifest, folds: str, split: str) -> list[
     found = evaluation_sets(data, mixed, [_PARITY_SNR_DB], front_end.clip_samples, seed)
     asked = [set_ for set_ in found if windows_of(set_, manifest.labels).items]
     if not asked:
-        raise InputError(f"nothing of the {split} split is for its heads; give the data it was trained on")
+        raise InputError(
+            f"the {split} split has no clips for the heads of the model; give the data of its training"
+        )
     return asked

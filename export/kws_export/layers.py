@@ -161,7 +161,7 @@ def _pairs(int8: list[Operator], floating: list[Operator]) -> list[tuple[Operato
     """The operators of both models that do the same."""
     ours = [operator for operator in int8 if operator.kind != "QUANTIZE"]
     if [o.kind for o in ours] != [o.kind for o in floating]:
-        raise InputError("the int8 model has other operators than the float one; no report by layer")
+        raise InputError("the int8 model has other operators than the float model; leave out --report")
     return list(zip(ours, floating, strict=True))
 
 

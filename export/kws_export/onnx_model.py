@@ -159,13 +159,13 @@ def check(content: bytes) -> None:
         onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"not a model by the rules of ONNX ({reason}); change the model") from error
+        raise InputError(f"not a valid ONNX model ({reason}); change the model") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 2  # warnings
     with overheard() as warned:
         onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     if warned:
-        raise InputError(f"ONNX Runtime warns of the model: {warned[0]}; change the model")
+        raise InputError(f"ONNX Runtime has a warning about the model: {warned[0]}; change the model")
 
 
 def _tell_labels(proto: Any, labels: Labels) -> None:

@@ -47,7 +47,7 @@ def _converted(converter: Any) -> bytes:
             return with_short_names(bytes(converter.convert()))
         except Exception as error:  # the converter's own kinds, without a common parent
             reason = " ".join(str(error).split())[:200]
-            raise InputError(f"TFLite cannot carry the model ({reason}); change the model") from error
+            raise InputError(f"TFLite does not support the model ({reason}); change the model") from error
 
 
 def float_model(model: keras.Model) -> bytes:

@@ -93,7 +93,7 @@ def check_int8(content: bytes) -> None:
         InputError: a tensor that holds floating-point numbers, or weights with one scale for all channels.
     """
     if floating := float_tensors(content):
-        raise InputError(f"int8 cannot carry {floating[0]}; change the model")
+        raise InputError(f"int8 does not support {floating[0]}; change the model")
     _, graph, _ = _opened(content)
     for operator in operators(content):
         if operator.kernel is None:

@@ -97,7 +97,7 @@ def add_verifier(run: Path, models: Sequence[Path], out: Path) -> dict[str, Any]
 def _manifest(settings: Settings, file: ModelFile, run: Path) -> Manifest:
     """Of the file with both networks; raises InputError where they do not fit."""
     if file.manifest.verifier is not None:
-        raise InputError(f"{file.path}: has a verifier already; name the file of the first network alone")
+        raise InputError(f"{file.path}: has a verifier already; give a file of the first network without one")
     try:
         return settings.manifest(file.manifest, softmax=True)
     except ValueError as error:
@@ -159,14 +159,16 @@ def _check(parity: dict[str, Any]) -> None:
     for name in (FLOAT, FLOAT_ONNX):
         if (difference := against[name]["largest_difference"]) > _FLOAT_DIFFERENCE:
             raise RequirementError(
-                f"verifier, {name}: a score is off by {difference:g}; at most {_FLOAT_DIFFERENCE:g}"
+                f"verifier, {name}: a score differs by {difference:g}; the limit is {_FLOAT_DIFFERENCE:g}"
             )
     for name in (INT8, INT8_ONNX):
         if (same := against[name]["same_decision"]) < _INT8_AGREEMENT:
             raise RequirementError(
-                f"verifier, {name}: decides like the model in {same:.2%}, not {_INT8_AGREEMENT:.0%}"
+                f"verifier, {name}: decides like the trained model in {same:.2%}; "
+                f"at least {_INT8_AGREEMENT:.0%} are needed"
             )
     if (same := parity["int8_formats_agree"]["same_decision"]) < _FORMATS_AGREEMENT:
         raise RequirementError(
-            f"verifier: both int8 files decide alike in {same:.2%}, not {_FORMATS_AGREEMENT:.0%}"
+            f"verifier: both int8 files decide the same in {same:.2%}; "
+            f"at least {_FORMATS_AGREEMENT:.0%} are needed"
         )

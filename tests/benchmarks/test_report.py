@@ -190,7 +190,7 @@ def test_the_page_shows_the_charts_and_keeps_them_as_files(made):
 
 def test_figures_of_other_commands_appear_and_those_of_another_file_are_marked(made):
     text = html.unescape(made[2])
-    for shown in ("1.50 ms", "535", "55.6", "210 ms", "false accepts an hour", "On a Raspberry Pi"):
+    for shown in ("1.50 ms", "535", "55.6", "210 ms", "false accepts per hour", "On a Raspberry Pi"):
         assert shown in text
     assert re.search(r"Measured on another model file:\s+0123456789ab", text)
 
@@ -203,7 +203,7 @@ def test_streams_show_false_accepts_by_background_with_bounds_and_the_placed_con
     assert re.search(r"90.0 %</b><span>of 60 words standing alone over noise heard, at 10 dB", shown)
     assert re.search(r"5.0 %</b><span>of 40 words within sentences reported", shown)
     assert "words over a quieter voice heard" not in shown
-    assert "at known times. All of it goes" in shown
+    assert "at known times. All sound goes" in shown
     names_ = {path.stem for path in (out / "pictures").iterdir()}
     assert {"trade_off0", "trade_off1", "placed1"} <= names_
     assert "placed0" not in names_

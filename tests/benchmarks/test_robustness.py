@@ -130,7 +130,7 @@ def test_requirements_decide_the_exit_code(measured, command, tmp_path):
     assert command(*arguments, "--require", "clean=.1", "snr20=.1", "scene-clean=.1").returncode == 0
     result = command(*arguments, "--require", "clean=1.01")
     assert result.returncode == 3
-    assert result.stderr.splitlines()[-1].startswith("error: required, and not met: clean: ")
+    assert result.stderr.splitlines()[-1].startswith("error: --require is not met: clean: ")
 
 
 def test_bad_input_is_named_in_one_line(command, data, tmp_path):

@@ -81,7 +81,7 @@ def test_the_shipped_model_works_where_a_stream_says_so(judged, shipped):
         (labels_shifted, "keyword: its labels are exchanged"),
         (two_words_exchanged, "yes comes out as no"),
         (normalisation_dropped, "hardly better than guessing"),
-        (silence_always, "keyword: it says _silence_ to 100 % of all"),
+        (silence_always, "keyword: its answer is _silence_ for 100 % of all"),
     ],
 )
 def test_a_model_that_was_broken_on_purpose_is_called_broken(judged, harm, reason):
@@ -176,8 +176,8 @@ def test_without_a_stream_of_the_same_file_nobody_knows_whether_it_works():
 @pytest.mark.parametrize(
     ("of", "expected", "told"),
     [
-        ({"hours": 6, "false": 0}, "works", "Over talk it has 0 false accepts an hour, at most 0.5 (95 %)"),
-        ({"hours": 6, "false": 30}, "fires too often", "Over talk it has 5 false accepts an hour"),
+        ({"hours": 6, "false": 0}, "works", "Over talk it has 0 false accepts per hour, at most 0.5 (95 %)"),
+        ({"hours": 6, "false": 30}, "fires too often", "Over talk it has 5 false accepts per hour"),
         ({"hours": 6, "false": 3, "heard": 70}, "weak", "Of words at 10 dB it hears 70.0 % standing alone"),
         ({"hours": 1, "false": 0}, "unclear", "in 1.00 hours"),
     ],

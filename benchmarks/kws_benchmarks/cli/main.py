@@ -20,35 +20,48 @@ if TYPE_CHECKING:
     from ..playback.room import Room
 
 
-_BACKGROUND_SPLIT = "its part for --split is chosen by name of folder (train, validation, test), else by rank"
+_BACKGROUND_SPLIT = "the split is decided by the names of folders (train, validation, test), else by speaker"
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="kws-bench", description="Measure a model through the device's own path.")
+    parser = ArgumentParser(
+        prog="kws-bench",
+        description="Measure models as they run on the device: accuracy, false accepts, latency, cost.",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (_add_robustness, _add_compare, _add_stream, _add_speed, _add_pi, _add_soak):
         add(commands)
     for name, command in commands.choices.items():
         if name not in ("robustness", "compare"):
-            command.add_argument("--model", metavar="FILE|NAME", help="instead of the shipped one")
+            command.add_argument(
+                "--model", metavar="FILE|NAME", help="model to measure (default: that of kws-listen)"
+            )
     return parser
 
 
 def _add_robustness(commands: Any) -> None:
-    robustness = commands.add_parser("robustness", help="accuracy on clean and on mixed test sets")
-    robustness.set_defaults(run=_robustness)
-    robustness.add_argument("--speech", type=Path, metavar="DIR", help="words")
-    robustness.add_argument("--scenes", type=Path, metavar="DIR", help="scenes")
-    robustness.add_argument(
-        "--noise", type=Path, metavar="DIR", help=f"backgrounds without labels; {_BACKGROUND_SPLIT}"
+    robustness = commands.add_parser(
+        "robustness",
+        help="accuracy clean, in scenes, in noise and with other changes; writes the report page",
     )
-    robustness.add_argument("--split", choices=("validation", "test", "all"), required=True)
-    robustness.add_argument("--out", type=Path, metavar="DIR", required=True)
+    robustness.set_defaults(run=_robustness)
+    robustness.add_argument("--speech", type=Path, metavar="DIR", help="folder of words")
+    robustness.add_argument("--scenes", type=Path, metavar="DIR", help="folder of scenes")
+    robustness.add_argument(
+        "--noise",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of background sound without labels; {_BACKGROUND_SPLIT}",
+    )
+    robustness.add_argument(
+        "--split", choices=("validation", "test", "all"), required=True, help="part of the data to use"
+    )
+    robustness.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder of the report")
     robustness.add_argument(
         "--model",
         nargs="+",
         metavar="FILE|NAME|RUN",
-        help="instead of the shipped one; runs of kws-train too; several: side by side",
+        help="models or runs of kws-train (default: the model of kws-listen); several: side by side",
     )
     robustness.add_argument(
         "--add",
@@ -56,57 +69,80 @@ def _add_robustness(commands: Any) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="JSON of speed, stream, pi or kws-train study for the report; those in --out are found",
+        help="JSON of kws-bench speed, stream, pi or kws-train study for the page; those in --out are found",
     )
     robustness.add_argument(
-        "--snr", type=float, nargs="+", default=[20, 10, 5, 0, -5], metavar="DB", help="of the mixed sets"
+        "--snr",
+        type=float,
+        nargs="+",
+        default=[20, 10, 5, 0, -5],
+        metavar="DB",
+        help="signal-to-noise ratios of the mixed sets (20 10 5 0 -5)",
     )
-    robustness.add_argument("--limit", type=int, metavar="N", help="a seeded draw, balanced by class")
+    robustness.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="use only N clips, drawn with a fixed seed and balanced by class",
+    )
     robustness.add_argument(
         "--require",
         nargs="+",
         default=[],
         metavar="SET=ACCURACY",
-        help="exit code 3 where a figure falls short, for example clean=.95 snr10=.93 scene-clean=.7",
+        help="lowest accuracy of a set, else exit code 3; for example clean=.95 snr10=.93 scene-clean=.7",
     )
     _add_playback(robustness)
 
 
 def _add_playback(command: ArgumentParser) -> None:
-    command.add_argument("--playback", action="store_true", help="over a loudspeaker into a microphone")
-    command.add_argument("--speaker", metavar="NAME", help="loudspeaker, by its name or a part of it")
-    command.add_argument("--device", metavar="NAME", help="microphone, by its name or a part of it")
-    command.add_argument("--channel", type=int, metavar="N", help="of the microphone, from 1")
+    command.add_argument(
+        "--playback",
+        action="store_true",
+        help="play all sound over a loudspeaker and record it with a microphone",
+    )
+    command.add_argument(
+        "--speaker", metavar="NAME", help="loudspeaker for --playback: its name or a part of the name"
+    )
+    command.add_argument(
+        "--device", metavar="NAME", help="microphone for --playback: its name or a part of the name"
+    )
+    command.add_argument("--channel", type=int, metavar="N", help="channel of the microphone, from 1")
 
 
 def _add_compare(commands: Any) -> None:
     compare = commands.add_parser(
         "compare",
-        help="what got better or worse beyond chance, from one report to another",
-        description="Two reports of kws-bench robustness on the same clips.",
+        help="differences between two reports that are beyond chance",
+        description="Compare two reports of kws-bench robustness on the same clips.",
     )
     compare.set_defaults(run=_compare)
     compare.add_argument("a", type=Path, metavar="A", help="folder of a report")
-    compare.add_argument("b", type=Path, metavar="B", help="folder of the report that is held against it")
-    compare.add_argument("--json", action="store_true", help="the figures on stdout")
+    compare.add_argument("b", type=Path, metavar="B", help="folder of the report to compare with A")
+    compare.add_argument("--json", action="store_true", help="print the figures as JSON on stdout")
 
 
 def _add_stream(commands: Any) -> None:
     stream = commands.add_parser(
         "stream",
-        help="placed words, and hours of sound without them: misses, false accepts per hour, latency",
-        description="Words are placed over noise and over speech; false accepts are counted in the same "
-        "sound without them. All of it goes through the device's own path.",
+        help="words heard, false accepts per hour and latency on continuous sound; tunes thresholds",
+        description="Words are placed over noise and over speech. False accepts are counted in the same "
+        "sound without placed words. The model listens as on the device.",
     )
     stream.set_defaults(run=_stream)
-    stream.add_argument("--speech", type=Path, metavar="DIR", help="words; without, only false accepts count")
+    stream.add_argument(
+        "--speech",
+        type=Path,
+        metavar="DIR",
+        help="folder of words; without it only false accepts are counted",
+    )
     stream.add_argument(
         "--negatives",
         nargs="+",
         action="extend",
         required=True,
         metavar="[NAME=]DIR",
-        help="speech, each DIR a background of its own, those of the same NAME one together; "
+        help="folders of speech; each is a background of its own, those with the same NAME are one; "
         + _BACKGROUND_SPLIT,
     )
     stream.add_argument(
@@ -115,7 +151,7 @@ def _add_stream(commands: Any) -> None:
         action="extend",
         default=[],
         metavar="[NAME=]DIR",
-        help="noise and music, in the same way",
+        help="folders of noise and music, in the same way",
     )
     stream.add_argument(
         "--mask",
@@ -124,25 +160,41 @@ def _add_stream(commands: Any) -> None:
         action="extend",
         default=[],
         metavar="FILE",
-        help="CSV of what is said when (recording, start_s, end_s, word); masks.csv in a DIR is found",
+        help="CSV: what is said when (recording, start_s, end_s, word); masks.csv in a DIR is found",
     )
-    stream.add_argument("--peer", metavar="NAME:WORD", help="another engine instead of a model of ours")
-    stream.add_argument("--cache", type=Path, metavar="DIR", help="of the peers' environments")
     stream.add_argument(
-        "--snr", type=float, default=10.0, metavar="DB", help="of placed words over what is under them (10)"
+        "--peer",
+        metavar="NAME:WORD",
+        help="measure another engine instead, for example pymicro-wakeword:alexa",
     )
-    stream.add_argument("--split", choices=("validation", "test", "all"), required=True)
-    stream.add_argument("--out", type=Path, metavar="DIR", required=True)
-    stream.add_argument("--seed", type=int, default=1, metavar="N", help="of the words' order and places (1)")
-    stream.add_argument("--pitch", type=float, default=6.0, metavar="S", help="mean time between words (6)")
     stream.add_argument(
-        "--passes", type=int, default=1, metavar="N", help="more placed words in the same sound (1)"
+        "--cache", type=Path, metavar="DIR", help="folder for the environments of other engines"
+    )
+    stream.add_argument(
+        "--snr", type=float, default=10.0, metavar="DB", help="signal-to-noise ratio of placed words (10)"
+    )
+    stream.add_argument(
+        "--split", choices=("validation", "test", "all"), required=True, help="part of the data to use"
+    )
+    stream.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder of the report")
+    stream.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="seed for the order and places of words (1)"
+    )
+    stream.add_argument(
+        "--pitch", type=float, default=6.0, metavar="S", help="mean time between words, in seconds (6)"
+    )
+    stream.add_argument(
+        "--passes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="use the sound N times, each time with other words (1)",
     )
     stream.add_argument(
         "--tune",
         type=float,
         metavar="FA_PER_HOUR",
-        help="write the best thresholds for it into the model file",
+        help="write the best thresholds for this many false accepts per hour into the model file",
     )
     stream.add_argument(
         "--tune-also",
@@ -150,50 +202,72 @@ def _add_stream(commands: Any) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="and into files of the same model",
+        help="write the thresholds into these files of the same model, too",
     )
     _add_playback(stream)
 
 
 def _add_speed(commands: Any) -> None:
     speed = commands.add_parser(
-        "speed", help="CPU time, memory and start-up on this machine", description="One thread, CPU time."
+        "speed",
+        help="CPU time, memory and start-up on this machine",
+        description="Measure CPU time with one thread, memory and start-up time.",
     )
     speed.set_defaults(run=_speed)
-    speed.add_argument("--peers", action="store_true", help="measure other spotters beside it")
-    speed.add_argument("--speech", type=Path, metavar="FILE|DIR", help="instead of the demo recording")
-    speed.add_argument("--seconds", type=float, default=60.0, metavar="S", help="of speech in a pass (60)")
-    speed.add_argument("--rounds", type=int, default=5, metavar="N", help="passes of everything (5)")
-    speed.add_argument("--cache", type=Path, metavar="DIR", help="of the peers' environments")
-    speed.add_argument("--json", action="store_true", help="the figures on stdout")
+    speed.add_argument("--peers", action="store_true", help="measure other keyword spotters, too")
+    speed.add_argument(
+        "--speech", type=Path, metavar="FILE|DIR", help="speech to listen to (default: the demo recording)"
+    )
+    speed.add_argument(
+        "--seconds", type=float, default=60.0, metavar="S", help="seconds of speech in one pass (60)"
+    )
+    speed.add_argument("--rounds", type=int, default=5, metavar="N", help="number of passes (5)")
+    speed.add_argument(
+        "--cache", type=Path, metavar="DIR", help="folder for the environments of other engines"
+    )
+    speed.add_argument("--json", action="store_true", help="print the figures as JSON on stdout")
 
 
 def _add_pi(commands: Any) -> None:
     pi = commands.add_parser(
         "pi",
-        help="the device's wheel on an emulated Raspberry Pi",
-        description="Scores and events against those here, and instructions. Sets up a Debian of the Pi's "
-        "architecture in the cache (once, some seconds).",
+        help="scores, events and instructions on an emulated Raspberry Pi",
+        description="Run the device package on an emulated Raspberry Pi. Compare its scores and events with "
+        "those on this machine, and count instructions. A Debian for the Pi is set up in the cache once.",
     )
     pi.set_defaults(run=_pi)
-    pi.add_argument("--cpu", choices=("a53", "a72", "a76"), default="a53", help="Zero 2 W and 3, 4, 5 (a53)")
-    pi.add_argument("--suite", choices=("bookworm", "trixie"), default="bookworm", help="Debian (bookworm)")
-    pi.add_argument("--wheel", type=Path, metavar="FILE", help="of the device, instead of one made here")
-    pi.add_argument("--mirror", metavar="URL", help="of Debian, instead of the one that apt uses")
-    pi.add_argument("--cache", type=Path, metavar="DIR", help="of the Pi's Debian and packages")
-    pi.add_argument("--json", action="store_true", help="the figures on stdout")
+    pi.add_argument(
+        "--cpu",
+        choices=("a53", "a72", "a76"),
+        default="a53",
+        help="processor: a53 is in the Zero 2 W and 3, a72 in the 4, a76 in the 5 (a53)",
+    )
+    pi.add_argument(
+        "--suite", choices=("bookworm", "trixie"), default="bookworm", help="release of Debian (bookworm)"
+    )
+    pi.add_argument(
+        "--wheel", type=Path, metavar="FILE", help="wheel of the device package (default: build one)"
+    )
+    pi.add_argument("--mirror", metavar="URL", help="mirror of Debian (default: the one that apt uses)")
+    pi.add_argument(
+        "--cache", type=Path, metavar="DIR", help="folder for the Debian and the packages of the Pi"
+    )
+    pi.add_argument("--json", action="store_true", help="print the figures as JSON on stdout")
 
 
 def _add_soak(commands: Any) -> None:
     soak = commands.add_parser(
         "soak",
-        help="hours of sound as fast as they go, with faults",
-        description="Memory, lost events and drift over hours of sound.",
+        help="many hours of sound with faults: memory, lost events, drift",
+        description="Listen to hours of sound, faster than real time, with faults and reloads. "
+        "Measure memory, lost events and drift.",
     )
     soak.set_defaults(run=_soak)
-    soak.add_argument("--hours", type=float, required=True, metavar="N", help="of sound")
-    soak.add_argument("--seed", type=int, default=1, metavar="N", help="of noise, blocks and faults (1)")
-    soak.add_argument("--json", action="store_true", help="the figures on stdout")
+    soak.add_argument("--hours", type=float, required=True, metavar="N", help="hours of sound")
+    soak.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="seed for noise, block sizes and faults (1)"
+    )
+    soak.add_argument("--json", action="store_true", help="print the figures as JSON on stdout")
 
 
 def _robustness(options: argparse.Namespace) -> int:
@@ -217,7 +291,7 @@ def _robustness(options: argparse.Namespace) -> int:
         _show(summaries.robustness(result.report, name))
         short += [f"{name}: {line}" if name else line for line in shortfalls(result.report, requirements)]
     if short:
-        raise RequirementError(f"required, and not met: {'; '.join(short)}")
+        raise RequirementError(f"--require is not met: {'; '.join(short)}")
     return 0
 
 
@@ -247,9 +321,9 @@ def _stream(options: argparse.Namespace) -> int:
     if options.tune is not None:
         _check_range("--tune", options.tune, 0.001, 3600)
     elif options.tune_also:
-        raise InputError("--tune-also: nothing is tuned; give --tune FA_PER_HOUR")
+        raise InputError("--tune-also needs --tune FA_PER_HOUR")
     if options.peer is not None and (options.model, options.tune) != (None, None):
-        raise InputError("--peer: another engine has no --model of ours and is not tuned; leave those out")
+        raise InputError("--peer measures another engine; leave out --model and --tune")
     room = _room(options)
 
     from ..peers import environments
@@ -285,7 +359,7 @@ def _room(options: argparse.Namespace) -> Room | None:
 
         return Room(options.speaker, options.device, options.channel)
     if (options.speaker, options.device, options.channel) != (None, None, None):
-        raise InputError("--speaker, --device and --channel are for --playback; give it, too")
+        raise InputError("--speaker, --device and --channel need --playback")
     return None
 
 
@@ -319,7 +393,7 @@ def _pi(options: argparse.Namespace) -> int:
 
 def _soak(options: argparse.Namespace) -> int:
     if not 0 < options.hours <= 24 * 366:
-        raise InputError(f"--hours {options.hours:g}: must be above zero, and at most a year")
+        raise InputError(f"--hours {options.hours:g}: must be above zero and at most one year")
 
     from ..soak.endurance import soak
 

@@ -44,7 +44,7 @@ def stream(report: dict[str, Any]) -> list[str]:
     if report["played"] is not None:
         text.append(f"played and recorded: {report['played']}")
     if report["tuned_to"] is not None:
-        text.append(f"thresholds tuned to {report['tuned_to']:g} false accepts an hour")
+        text.append(f"thresholds tuned to {report['tuned_to']:g} false accepts per hour")
     text.append(f"{'all':16} {_stream_figures(report)}")
     for condition, called in _PLACED.items():
         if (figures := report["placed"][condition]) is not None:
@@ -54,7 +54,7 @@ def stream(report: dict[str, Any]) -> list[str]:
     for name, figures in report["background"].items():
         text.append(
             f"{name:16} {figures['false_accepts']} false in {figures['hours']:.2f} h, "
-            f"{figures['per_hour']:.2f} an hour, at most {figures['bound95']:.2f} (95 %), "
+            f"{figures['per_hour']:.2f} per hour, at most {figures['bound95']:.2f} (95 %), "
             f"{figures['masked']} masked"
         )
     for word, figures in report["per_keyword"].items():
@@ -62,12 +62,14 @@ def stream(report: dict[str, Any]) -> list[str]:
     late = report["latency_ms"]
     if late["median"] is not None:
         text.append(
-            f"{late['median']:.0f} ms from a word's end to its event, 95 % within {late['p95']:.0f} ms"
+            f"{late['median']:.0f} ms from the end of a word to its event, 95 % within {late['p95']:.0f} ms"
         )
     if unknown := report["without_transcript"]:
-        text.append(f"without transcripts or masks: {', '.join(unknown)}; keywords said there count as false")
+        text.append(
+            f"without transcripts or masks: {', '.join(unknown)}; keywords said there are false accepts"
+        )
     if left_out := report["left_out_without_transcript"]:
-        text.append(f"left out, without a transcript: {', '.join(left_out)}")
+        text.append(f"left out, because without a transcript: {', '.join(left_out)}")
     return text
 
 
@@ -76,7 +78,7 @@ def _stream_figures(figures: dict[str, Any]) -> str:
     if figures["targets"]:
         missed = f"{figures['misses']} of {figures['targets']} missed ({figures['miss_rate']:.1%}), "
     return (
-        f"{missed}{figures['false_accepts']} false ({figures['false_accepts_per_hour']:.2f} an hour, "
+        f"{missed}{figures['false_accepts']} false ({figures['false_accepts_per_hour']:.2f} per hour, "
         f"at most {figures['false_accepts_bound95']:.2f}), {figures['masked']} masked"
     )
 
@@ -96,7 +98,8 @@ def compare(report: dict[str, Any]) -> list[str]:
             )
     if left_out := max(entry["left_out"] for entry in report["sets"]):
         text.append(
-            f"up to {left_out} clips of a set are left out: only one was asked, or they were asked otherwise"
+            f"up to {left_out} clips of a set are left out: only one report has them, "
+            "or it has them under other conditions"
         )
     same = [f"{e['set']} ({e['head']})" for e in report["sets"] if e["verdict"] == "same"]
     if same:
@@ -133,7 +136,7 @@ def pi(report: dict[str, Any]) -> list[str]:
         f"  for the same windows {report['window_scores_different']} of {report['scores_compared']} differ, "
         f"by {report['window_score_difference']:.4f} at most",
         f"  for the same sound they differ by {report['sound_score_difference']:.4f} at most",
-        f"  as the sound comes they are those of each second at once: {report['streaming_equals_batch']}",
+        f"  streaming scores equal those of each second at once: {report['streaming_equals_batch']}",
         f"events of the demo: {same[report['events_equal']]} ({report['events']})",
         f"{report['instructions_per_audio_s'] / 1e6:.1f} million instructions per second of sound, "
         f"{report['startup_instructions'] / 1e6:.0f} million at start-up",
@@ -146,9 +149,9 @@ def soak(report: dict[str, Any]) -> list[str]:
         f"{_model(report)}: {report['hours']:g} h of sound, {report['faults']} faults, "
         f"{report['lost_s']:.1f} s lost in them",
         f"reloads: {report['reloads']} models taken, {report['reloads_refused']} bad files refused, "
-        f"{report['reloads_wrong']} wrongly",
+        f"{report['reloads_wrong']} wrong decisions",
         f"events: {report['events_expected']} expected, {report['events_lost']} lost, "
-        f"{report['events_strange']} that should not be, {report['events_masked']} words hidden by faults",
+        f"{report['events_strange']} unexpected, {report['events_masked']} words not counted",
         f"times: off by {report['drift_s']:.3f} s at most",
         f"memory: {report['rss_mb']:.1f} MB, grown by {report['memory_growth_mb']:.2f} MB since "
         f"{report['settled_s'] / 60:.0f} min",

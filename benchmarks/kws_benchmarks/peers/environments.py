@@ -72,7 +72,9 @@ def find(text: str) -> tuple[Peer, str]:
     name, _, word = text.partition(":")
     peer = next((peer for peer in PEERS if peer.name == name), None)
     if peer is None:
-        raise InputError(f"--peer {text}: write NAME:WORD; known are {', '.join(p.name for p in PEERS)}")
+        raise InputError(
+            f"--peer {text}: write NAME:WORD; known engines are {', '.join(p.name for p in PEERS)}"
+        )
     if word not in peer.words:
         raise InputError(f"--peer {text}: the words of {name} are {', '.join(peer.words)}")
     return peer, word

@@ -109,4 +109,4 @@ def _parsed(lines: Iterable[str], peer: Peer) -> Answers:
     try:
         return Answers(found["threshold"], tuple(steps), found["cpu_s"])
     except KeyError as error:
-        raise InputError(f"{peer.name} failed: it told no {error}; set it up again") from error
+        raise InputError(f"{peer.name} failed: its output has no {error}; set it up again") from error

@@ -56,7 +56,7 @@ def trade_off(title: str, curves: Sequence[TradeOff]) -> Drawing:
         at = x_of(math.asinh(tick))
         drawing.line(at, height - bottom, at, height - bottom + 5, "axis")
         drawing.text(at, height - bottom + 19, f"{tick:g}", "", "middle")
-    drawing.text((left + width - right) / 2, height - 10, "false accepts an hour", "soft", "middle")
+    drawing.text((left + width - right) / 2, height - 10, "false accepts per hour", "soft", "middle")
     for n, curve in enumerate(curves):
         _draw(
             drawing,
@@ -77,7 +77,7 @@ def _draw(
         x, at = place(curve.own)
         drawing.text(x + 8, at - 8, "own thresholds", f"small s{series}")
     for point, what in told:
-        rates = f"{100 * point.miss_rate:.1f} % missed, {point.false_accepts_per_hour:g} an hour"
+        rates = f"{100 * point.miss_rate:.1f} % missed, {point.false_accepts_per_hour:g} per hour"
         drawing.mark(*place(point), series, f"{curve.name}, {what}: {rates}")
 
 

@@ -98,7 +98,7 @@ def _added_charts(added: Additions) -> dict[str, Drawing]:
     for n, speed in enumerate(added.speed):
         bars = [("this model", speed["pipeline_ms_per_audio_s"])]
         bars += [(name, peer["ms_per_audio_s"]) for name, peer in speed["peers"].items()]
-        found[f"cost{n}"] = cost_charts.costs("CPU time for a second of sound", bars, "ms")
+        found[f"cost{n}"] = cost_charts.costs("CPU time per second of sound", bars, "ms")
     return found
 
 

@@ -20,8 +20,8 @@ _CONDITIONS = {
     "gain-20": "20 dB quieter",
     "band": "telephone band",
     "room": "rooms with an echo",
-    "shift50": "moved by up to 50 ms",
-    "shift100": "moved by up to 100 ms",
+    "shift50": "shifted by up to 50 ms",
+    "shift100": "shifted by up to 100 ms",
     "mel60:40": "spectrograms 60 : 40",
     "mel50:50": "spectrograms 50 : 50",
 }

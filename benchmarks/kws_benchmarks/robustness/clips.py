@@ -144,7 +144,7 @@ def windows(
     if limit is not None:
         words, scenes = balanced(words, limit), balanced(scenes, limit)
     if not words and not scenes:
-        raise InputError("nothing to judge in these folders; give --speech, --scenes or both")
+        raise InputError("nothing to measure in these folders; give --speech, --scenes or both")
     return Windows(words, scenes, backgrounds if words else {}, left_out)
 
 

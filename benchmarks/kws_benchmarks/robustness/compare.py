@@ -44,13 +44,15 @@ def compare(a: Path, b: Path) -> dict[str, Any]:
     for key in ("split", "limit"):
         if first[key] != second[key]:
             raise InputError(
-                f"{b}: made with --{key} {second[key]}, and {a} with {first[key]}; judge both on the same"
+                f"{b}: made with --{key} {second[key]}, and {a} with {first[key]}; use the same data for both"
             )
     before, after = _answers(a), _answers(b)
     found = [_set(key, before[key], after[key]) for key in before if key in after]
     sets = [entry for entry in found if entry is not None]
     if not sets:
-        raise InputError(f"{b}: has no clips of the same sets and labels as {a}; judge both on the same")
+        raise InputError(
+            f"{b}: has no clips of the same sets and labels as {a}; measure both on the same data"
+        )
     for entry, p in zip(sets, corrected([entry["p"] for entry in sets]), strict=True):
         entry["p_corrected"] = round(p, 5)
         entry["verdict"] = "same" if p >= _LEVEL else "better" if entry["difference"] > 0 else "worse"

@@ -78,7 +78,7 @@ def robustness(judged: Candidate, plan: Plan, out: Path, streams: Sequence[Mappi
         InputError: a folder that cannot be used, or labels that are not the model's.
     """
     if plan.folders.speech is None and plan.folders.scenes is None:
-        raise InputError("nothing to judge; give --speech, --scenes or both")
+        raise InputError("nothing to measure; give --speech, --scenes or both")
     manifest = judged.manifest
     found = windows(plan.folders, manifest, plan.split, judged.folds, plan.limit)
     asked = conditions(found, judged, plan.snrs_db)
@@ -97,7 +97,9 @@ def robustness(judged: Candidate, plan: Plan, out: Path, streams: Sequence[Mappi
         for first, items in chunks(found.scenes, _CHUNK):
             run.judge(((c, c.scenes(items, first)) for c in alone if c.scenes), written, bar)
         if not run.counts:
-            raise InputError("nothing in these folders is for the model's heads; give its words or scenes")
+            raise InputError(
+                "these folders have no clips for the heads of the model; give its words or scenes"
+            )
     report: dict[str, Any] = {
         "model": manifest.name,
         "hash": manifest.hash,

@@ -52,9 +52,7 @@ def long_run(streams: Sequence[Mapping[str, Any]], model_hash: str) -> LongRun:
         elif streams:
             names = ", ".join(str(stream.get("hash", "unknown"))[:12] for stream in streams)
             why = f"The stream.json here is of another model file ({names}) or of an older version"
-        sentence = (
-            "How often it reports words that nobody said was not measured, so nobody knows if it works."
-        )
+        sentence = "False accepts per hour were not measured, so it is not known whether the model works."
         return LongRun(UNKNOWN, sentence, (Finding("bad", f"{why}. {_HOW}"),))
     longest = max(spoken, key=lambda stream: float(stream["hours"]))
     findings = (*_backgrounds(longest), *(text for stream in spoken for text in _placed(stream)))
@@ -62,19 +60,17 @@ def long_run(streams: Sequence[Mapping[str, Any]], model_hash: str) -> LongRun:
         longest[name] for name in ("false_accepts_per_hour", "false_accepts_bound95", "hours")
     )
     if rate > MOST_PER_HOUR:
-        sentence = f"It reports words that nobody said {rate:.1f} times an hour."
+        sentence = f"It has {rate:.1f} false accepts per hour."
         return LongRun(FIRES, sentence, findings)
     for stream in spoken:
         alone = stream["placed"]["alone"] or stream["placed"]["over_voice"]
         if 1 - alone["miss_rate"] < _LEAST_HEARD:
-            sentence = (
-                f"At its thresholds it misses {100 * alone['miss_rate']:.0f} % of the words said to it."
-            )
+            sentence = f"At its thresholds it misses {100 * alone['miss_rate']:.0f} % of the words."
             return LongRun(MISSES, sentence, findings)
     if bound > MOST_PER_HOUR:
         sentence = (
-            f"{hours:.1f} hours are too few to tell whether it reports words that nobody said at most "
-            f"{MOST_PER_HOUR:g} times an hour."
+            f"{hours:.1f} hours are too few to show that it has at most {MOST_PER_HOUR:g} "
+            "false accepts per hour."
         )
         return LongRun(TOO_SHORT, sentence, findings)
     return LongRun(None, "", findings)
@@ -87,7 +83,7 @@ def _backgrounds(stream: Mapping[str, Any]) -> Iterator[Finding]:
         )
         yield Finding(
             tone,
-            f"Over {name} it has {of['per_hour']:.2g} false accepts an hour, at most {of['bound95']:.2g} "
+            f"Over {name} it has {of['per_hour']:.2g} false accepts per hour, at most {of['bound95']:.2g} "
             f"(95 %), in {of['hours']:.2f} hours.",
         )
 

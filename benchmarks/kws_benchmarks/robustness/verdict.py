@@ -76,29 +76,35 @@ def verdict(
     ]
     told = [Finding("plain", text) for text in _heard(sets["clean"], manifest)]
     if faults:
-        return Verdict(BROKEN, "It does not do what its labels say.", (*faults, *told))
+        return Verdict(BROKEN, "Its answers do not match its labels.", (*faults, *told))
     if all(matrix.sum() < _FEWEST for matrix in clean.values()):
-        return Verdict(UNCLEAR, f"Fewer than {_FEWEST} windows were judged, which says nothing.", tuple(told))
+        return Verdict(
+            UNCLEAR,
+            f"Fewer than {_FEWEST} windows were measured. That is too few for a verdict.",
+            tuple(told),
+        )
     if KEYWORD_HEAD not in clean:
         if sets["clean"][SCENE_HEAD]["accuracy"] < _GOOD_SCENES:
-            return Verdict(WEAK, "It takes most scenes for others; words were not judged.", tuple(told))
-        return Verdict(WORKS, "It tells scenes apart; words were not judged.", tuple(told))
+            return Verdict(WEAK, "It recognises too few scenes; words were not measured.", tuple(told))
+        return Verdict(WORKS, "It recognises the scenes; words were not measured.", tuple(told))
     in_noise, robust = _in_noise(sets)
     listened = long_run(streams, manifest.hash)
     false_alarms = _false_alarms(manifest, clean[KEYWORD_HEAD])
     findings = (*listened.findings, *told, *in_noise, *_elsewhere(sets), *false_alarms)
     if (accuracy := sets["clean"][KEYWORD_HEAD]["accuracy"]) < _GOOD_WORDS:
-        sentence = f"Even where it is quiet it gets only {100 * accuracy:.1f} % of the words right."
+        sentence = f"Even without noise only {100 * accuracy:.1f} % of the words are right."
         return Verdict(WEAK, sentence, findings)
     if robust is False:
-        sentence = "It hears its words where it is quiet, and loses too many of them in noise."
+        sentence = "It recognises its words without noise, but too few of them in noise."
         return Verdict(WEAK_IN_NOISE, sentence, findings)
     if listened.problem is not None:
         word = {FIRES: FIRES_TOO_OFTEN, MISSES: WEAK}.get(listened.problem, UNCLEAR)
         return Verdict(word, listened.sentence, findings)
     if robust is None:
-        return Verdict(WORKS, "It hears its words where it is quiet; noise was not tried.", findings)
-    return Verdict(WORKS, "It hears its words, in noise too, and seldom anything else.", findings)
+        return Verdict(
+            WORKS, "It recognises its words without noise; words in noise were not measured.", findings
+        )
+    return Verdict(WORKS, "It recognises its words, also in noise, and has few false accepts.", findings)
 
 
 def _faults(
@@ -111,12 +117,12 @@ def _faults(
     said = matrix.sum(axis=0) / total
     favourite = int(said.argmax())
     if said[favourite] >= _ONE_ANSWER and said[favourite] - matrix.sum(axis=1)[favourite] / total > 0.3:
-        yield f"{head}: it says {labels[favourite]} to {100 * said[favourite]:.0f} % of all, whatever it is."
+        yield f"{head}: its answer is {labels[favourite]} for {100 * said[favourite]:.0f} % of all windows."
     there = matrix.sum(axis=1) > 0
     recall = float(np.mean(np.diag(matrix)[there] / matrix.sum(axis=1)[there]))
     by_luck = 1 / len(labels)
     if len(labels) > 1 and (recall - by_luck) / (1 - by_luck) < _NO_SKILL:
-        yield f"{head}: it is hardly better than guessing, {100 * recall:.0f} % of each label on average."
+        yield f"{head}: it is hardly better than guessing: {100 * recall:.0f} % of each label are right."
     names, right = _best_names(matrix)
     accuracy = figure["accuracy"]
     if right - accuracy > _EXCHANGE_GAIN and right > _EXCHANGE_ACCURACY:
@@ -128,7 +134,7 @@ def _faults(
         )
     if promised is not None and figure["ci95"][1] < promised - _BELOW_PROMISE:
         yield (
-            f"{head}: {100 * accuracy:.1f} % here, where the model itself tells of "
+            f"{head}: {100 * accuracy:.1f} % here, but the model file states "
             f"{100 * promised:.1f} % on validation."
         )
 
@@ -193,12 +199,12 @@ def _in_noise(sets: dict[str, dict[str, Any]]) -> tuple[list[Finding], bool | No
 
 
 _ELSEWHERE = {
-    "gain+20": "20 dB louder (and cut off at full scale)",
+    "gain+20": "20 dB louder (and clipped at full scale)",
     "gain-20": "20 dB quieter",
     "band": "through a telephone's band",
     "room": "in rooms with an echo",
-    "shift50": "moved by up to 50 ms",
-    "shift100": "moved by up to 100 ms",
+    "shift50": "shifted by up to 50 ms",
+    "shift100": "shifted by up to 100 ms",
 }
 
 
@@ -227,5 +233,5 @@ def _false_alarms(manifest: Manifest, matrix: Confusion) -> Iterator[Finding]:
     share = taken / total
     yield Finding(
         "bad" if share > _LOSES_MUCH else "plain",
-        f"Of {total} other words it takes {100 * share:.1f} % for one of its own (before any threshold).",
+        f"Of {total} other words it takes {100 * share:.1f} % for a keyword (without thresholds).",
     )

@@ -62,5 +62,5 @@ def listen_afresh(model: Path, sound: Path) -> Fresh:
         startup_s = time.perf_counter() - began_s
         rest = process.stdout.read()
     if process.returncode != 0:
-        raise InputError(f"{model}: a fresh process could not listen with it; see above")
+        raise InputError(f"{model}: a new process could not listen with it; see the messages above")
     return Fresh(1000 * startup_s, int(rest) * 1024 / 1e6)

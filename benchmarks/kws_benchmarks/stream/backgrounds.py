@@ -127,17 +127,21 @@ def backgrounds(
     everything = [path for source in (*speech, *noise) for path in _below(source.folder)]
     path, count = Counter(everything).most_common(1)[0]
     if count > 1:
-        raise InputError(f"{path}: in two of the folders, which would count its hours twice; name each once")
+        raise InputError(
+            f"{path}: is in two of the folders, so its hours would count twice; name each folder once"
+        )
     for path, table in tables.items():
         if len(table) and not any(map(table.of, everything)):
-            raise InputError(f"{path}: names none of the recordings; give the folders that it was made of")
+            raise InputError(f"{path}: names none of the recordings; give the folders that it was made from")
     found: dict[str, Background] = {}
     for kind, folders in ((SPEECH, speech), (NOISE, noise)):
         for source in folders:
             new = _background(source, kind, split, keywords, list(tables.values()))
             old = found.get(source.name)
             if old is not None and old.kind != kind:
-                raise InputError(f"{source.name}: both speech and noise; call one of them NAME=DIR")
+                raise InputError(
+                    f"{source.name}: is the name of both speech and noise; rename one with NAME=DIR"
+                )
             found[source.name] = new if old is None else _joined(old, new)
     return list(found.values())
 
@@ -167,7 +171,7 @@ def _background(
         known = known or bool(timed or apart)
         passages.append(Passage(path, relative.as_posix(), tuple(in_sentences), tuple(apart)))
     if not passages:
-        raise InputError(f"{folder}: its transcripts name none of its sound files; copy it again")
+        raise InputError(f"{folder}: its transcripts name none of its sound files; copy the folder again")
     rule = background_rule(paths_below(folder), folder)
     return Background(source.name, kind, tuple(passages), known, tuple(left_out), rule)
 

@@ -61,7 +61,7 @@ def stream(
         return measured(listener, plan, out, room)
     files = check_writable(model, tuning.also, listener.manifest.keywords)
     if plan.speech is None:
-        raise InputError("--tune weighs false accepts against misses; give words with --speech")
+        raise InputError("--tune needs words; give --speech")
     rate = tuning.false_accepts_per_hour
     streams = hear(listener, plan, room, lambda hours: check_shown(rate, hours))
     swept = sweep(streams, listener.thresholds)

@@ -58,7 +58,7 @@ class Listener(Protocol):
 
     @property
     def tuned_to(self) -> float | None:
-        """False accepts an hour that the thresholds were tuned to."""
+        """False accepts per hour that the thresholds were tuned to."""
 
     @property
     def sample_rate_hz(self) -> int:
@@ -80,7 +80,7 @@ class ModelListener:
         self._spotter = Spotter.load(model)
         self.manifest = self._spotter.manifest
         if not self.manifest.keywords:
-            raise InputError(f"{self.manifest.name}: hears no keywords; give a model with a keyword head")
+            raise InputError(f"{self.manifest.name}: has no keyword head; give another model")
         self.name, self.hash = self.manifest.name, self.manifest.hash
         self.thresholds = self.manifest.decoder.thresholds
         self.tuned_to = self.manifest.decoder.false_accepts_per_hour

@@ -20,6 +20,6 @@ def bound95(events: int, hours: float) -> float:
         hours: listened to, above 0.
 
     Returns:
-        events an hour.
+        events per hour.
     """
     return float(gammaincinv(events + 1, 0.95)) / hours

@@ -79,7 +79,7 @@ def hear(
     }
     for name, found in background.items():
         if not found.script.hours():
-            raise InputError(f"{name}: no sound in its recordings; record them again")
+            raise InputError(f"{name}: its recordings are silent; record them again")
     if enough is not None:
         enough(sum(found.script.hours() for found in background.values()))
     placed = {}
@@ -91,7 +91,7 @@ def hear(
             placed[name] = heard(segments, len(passages), f"words {name.replace('_', ' ')}")
             if not placed[name].script.targets:
                 named = ", ".join(bed.name for bed in under)
-                raise InputError(f"{named}: no place for a word in it; give longer recordings")
+                raise InputError(f"{named}: has no place for a word; give longer recordings")
     return Streams(keywords, tuple(beds), background, placed)
 
 
@@ -119,7 +119,7 @@ def _words(speech: Path, split: str, keywords: Sequence[str], sample_rate_hz: in
     clips = [clip for clip in read_dataset(speech).split(split) if clip.label in keywords]
     if not clips:
         raise InputError(
-            f"{speech}: no keyword in the {split} split; those listened for are {', '.join(keywords)}"
+            f"{speech}: has no keyword of the model in the {split} split; keywords are {', '.join(keywords)}"
         )
     words = read_recordings(clips, [clip.label for clip in clips], sample_rate_hz, "speech")
     longest = round(_LONGEST_WORD_S * sample_rate_hz)

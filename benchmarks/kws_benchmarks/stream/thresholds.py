@@ -57,8 +57,8 @@ def check_shown(false_accepts_per_hour: float, hours: float) -> None:
     needed = NO_EVENTS / false_accepts_per_hour
     if hours < needed:
         raise InputError(
-            f"--tune {false_accepts_per_hour:g}: {hours:.2f} h of --negatives and --noise cannot show it; it "
-            f"takes {needed:.2g} h, since no event in T hours bounds the rate at {NO_EVENTS:g}/T"
+            f"--tune {false_accepts_per_hour:g}: {hours:.2f} h of --negatives and --noise are too short; "
+            f"give at least {needed:.2g} h (after T hours without an event the rate may be {NO_EVENTS:g}/T)"
         )
 
 
@@ -102,7 +102,7 @@ def _choices(swept: Sweep, keyword: str) -> dict[tuple[int, float], list[float]]
         tally = found.of(keyword)
         if not tally.targets:
             raise InputError(
-                f"{keyword}: never placed, so nothing tells its threshold; "
+                f"{keyword}: was never placed, so its threshold cannot be tuned; "
                 "give more --speech, longer --negatives and --noise, or more --passes"
             )
         if p >= _LEAST_TUNED:
@@ -120,13 +120,13 @@ def check_writable(model: str | Path | None, also: Sequence[Path], keywords: Seq
     """
     if model is None or not Path(model).is_file():
         raise InputError(
-            "--tune writes into the model file, and the shipped one stays as it is; "
+            "--tune writes into the model file, but never into a shipped one; "
             "copy a model and name the copy with --model FILE"
         )
     paths = [Path(model), *also]
     for path in paths:
         if set(model_file.read(path).manifest.keywords) != set(keywords):
-            raise InputError(f"{path}: other keywords than {', '.join(keywords)}; tune it by itself")
+            raise InputError(f"{path}: has other keywords than {', '.join(keywords)}; tune it separately")
     return paths
 
 
