@@ -26,45 +26,57 @@ _EXAMPLES = 5
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="kws-data", description="Fetch data; look at it before training.")
+    parser = ArgumentParser(prog="kws-data", description="Download, check and make training data.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    checking = commands.add_parser("check", help="count clips, find problems and leaks between splits")
-    checking.add_argument("folder", type=Path, metavar="DIR")
-    checking.add_argument("--json", action="store_true", help="everything, on stdout")
-    checking.add_argument("--plots", type=Path, metavar="DIR", help="write pictures of counts and leaks")
+    checking = commands.add_parser(
+        "check", help="count the clips of a dataset; find problems and leaks between splits"
+    )
+    checking.add_argument("folder", type=Path, metavar="DIR", help="folder of the dataset")
+    checking.add_argument("--json", action="store_true", help="print everything as JSON on stdout")
+    checking.add_argument(
+        "--plots", type=Path, metavar="DIR", help="write plots of counts and leaks into this folder"
+    )
     checking.add_argument(
         "--folds",
         choices=FOLDS,
         default="documented",
-        help="of UrbanSound8K, by the study's text or code",
+        help="folds of UrbanSound8K: as the text of the study says, or as its code did",
     )
-    fetching = commands.add_parser("download", help="fetch a published dataset, verified, into a new folder")
+    fetching = commands.add_parser(
+        "download", help="download a published dataset into a new folder and verify it"
+    )
     fetching.add_argument(
         "name",
         choices=DATASETS,
         metavar="NAME",
-        help=f"{', '.join(DATASETS)} (mini has no splits: not to train on)",
+        help=f"{', '.join(DATASETS)} (mini has no splits; do not train on it)",
     )
-    fetching.add_argument("dest", type=Path, metavar="DEST", help="the folder it becomes")
-    fetching.add_argument("--mirror", metavar="URL", help="take the same archive from this address")
-    fetching.add_argument("--keep-archive", action="store_true", help="leave the archive beside DEST")
+    fetching.add_argument("dest", type=Path, metavar="DEST", help="the new folder")
+    fetching.add_argument("--mirror", metavar="URL", help="download the same archive from this address")
+    fetching.add_argument("--keep-archive", action="store_true", help="keep the archive next to DEST")
     saying = commands.add_parser(
-        "voices", help="have words said by espeak-ng and flite, into a new folder to train with"
+        "voices", help="make recordings of words by synthetic voices (espeak-ng, flite)"
     )
-    saying.add_argument("dest", type=Path, metavar="DEST", help="the folder it becomes")
+    saying.add_argument("dest", type=Path, metavar="DEST", help="the new folder")
     saying.add_argument(
         "--keywords",
         metavar="A,B,C",
         default=",".join(KIT_FORMAT.load("default").keywords),
-        help="words that many voices say (%(default)s)",
+        help="keywords (%(default)s)",
     )
     saying.add_argument(
-        "--voices", type=int, metavar="N", default=400, help="that say each keyword (%(default)s)"
+        "--voices", type=int, metavar="N", default=400, help="number of voices for each keyword (%(default)s)"
     )
     saying.add_argument(
-        "--others", type=int, metavar="N", default=8, help="that say each of the other words (%(default)s)"
+        "--others",
+        type=int,
+        metavar="N",
+        default=8,
+        help="number of voices for each other word (%(default)s)",
     )
-    saying.add_argument("--seed", type=int, metavar="N", default=1, help="chooses the voices (%(default)s)")
+    saying.add_argument(
+        "--seed", type=int, metavar="N", default=1, help="seed for the choice of voices (%(default)s)"
+    )
     _add_mine(commands)
     add_parser(commands)
     return parser
@@ -73,14 +85,20 @@ def _parser() -> ArgumentParser:
 def _add_mine(commands: Any) -> None:
     mining = commands.add_parser(
         "mine",
-        help="keep the stretches of much sound at which a model comes near firing, to train with",
-        description="Listen to hours of sound as the device does, and keep every stretch at which the model "
-        "comes near firing although nobody says the word. Transcripts beside the sound (*.trans.txt) mask "
-        "what is really said. What an interrupted run has found is used by the next one.",
+        help="find the places in hours of sound where a model nearly fires, to train with them",
+        description="Listen to hours of sound as the device does, and keep each place where the model "
+        "nearly fires although nobody says the word. Transcripts next to the sound (*.trans.txt) tell "
+        "what is really said. Run an interrupted command again to continue.",
     )
-    mining.add_argument("--model", metavar="FILE|NAME", help="default: the shipped model")
+    mining.add_argument("--model", metavar="FILE|NAME", help="the model (default: the shipped one)")
     mining.add_argument(
-        "--sound", type=Path, metavar="DIR", nargs="+", action="extend", required=True, help="recordings"
+        "--sound",
+        type=Path,
+        metavar="DIR",
+        nargs="+",
+        action="extend",
+        required=True,
+        help="folders of recordings",
     )
     mining.add_argument("--out", type=Path, metavar="DIR", required=True, help="a new folder")
     mining.add_argument(
@@ -88,19 +106,19 @@ def _add_mine(commands: Any) -> None:
         type=float,
         metavar="P",
         default=NEAR,
-        help="thresholds are lowered to this score (%(default)s)",
+        help="lower all thresholds to this score (%(default)s)",
     )
     mining.add_argument(
         "--smoothing",
         type=float,
         metavar="S",
-        help="average scores over so many seconds; default: the model's own",
+        help="average scores over so many seconds (default: as the model says)",
     )
     mining.add_argument(
         "--split",
         choices=(*SPLITS, "all"),
         default="train",
-        help="part of the sound, by speaker (%(default)s)",
+        help="part of the sound to use, split by speaker (%(default)s)",
     )
     mining.add_argument(
         "--mask",
@@ -108,26 +126,30 @@ def _add_mine(commands: Any) -> None:
         metavar="CSV",
         action="append",
         default=[],
-        help="where words are really said: recording, start_s, end_s, word",
+        help="table of what is really said: recording, start_s, end_s, word; may be repeated",
     )
     mining.add_argument(
         "--second-opinion",
         type=Path,
         metavar="WEIGHTS",
-        help="folder of a Whisper's weights (faster-whisper); what it hears the word in is masked, too",
+        help="folder with weights of Whisper (faster-whisper); what it hears the word in is masked, too",
     )
     mining.add_argument(
         "--most",
         type=int,
         metavar="N",
         default=MOST,
-        help="stretches at most, the nearest to firing (%(default)s)",
+        help="keep at most N stretches, those with the highest scores (%(default)s)",
     )
     mining.add_argument(
-        "--most-mb", type=float, metavar="MB", default=MOST_MB, help="of stretches at most (%(default)s)"
+        "--most-mb",
+        type=float,
+        metavar="MB",
+        default=MOST_MB,
+        help="keep at most so many megabytes (%(default)s)",
     )
-    mining.add_argument("--jobs", type=int, metavar="N", help="processes that listen; default: one a core")
-    mining.add_argument("--json", action="store_true", help="the summary, on stdout")
+    mining.add_argument("--jobs", type=int, metavar="N", help="number of processes (default: one per core)")
+    mining.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
 
 
 def _describe(report: dict[str, Any]) -> str:

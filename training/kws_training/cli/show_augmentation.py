@@ -21,7 +21,7 @@ _FOLDERS = {
     "negatives": "continuous speech",
     "noise": "background without speech",
     "voices": "words of synthetic voices (kws-data voices)",
-    "hard": "of kws-data mine",
+    "hard": "sound that kws-data mine found",
 }
 
 
@@ -38,10 +38,16 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--speech", type=Path, metavar="DIR", required=True, help="words in folders")
     for name, text in _FOLDERS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"{text}; optional")
-    parser.add_argument("--keywords", metavar="A,B,C", help="instead of the recipe's")
-    parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's: other windows")
+    parser.add_argument("--keywords", metavar="A,B,C", help="the keywords (default: those of the recipe)")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change any value of the recipe"
+        "--seed", type=int, metavar="N", help="seed of the drawn windows (default: that of the recipe)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a value of the recipe; may be repeated",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="a new folder")
 

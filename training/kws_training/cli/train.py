@@ -21,10 +21,10 @@ from . import schemes
 _DATA = {
     "speech": "Speech Commands, split by its lists, or a folder for each word, split by rank of the speakers",
     "scenes": "ESC-50, ESC-10 or UrbanSound8K; adds a second head",
-    "voices": "words said by synthetic voices (kws-data voices); optional, makes fewer false events",
-    "negatives": "continuous speech, any files below the folder; optional, makes fewer false events; "
+    "voices": "words said by synthetic voices (kws-data voices); optional: fewer false accepts",
+    "negatives": "continuous speech, any files below the folder; optional: fewer false accepts; "
     "split by name of folder (train, validation, test), else by rank of the speakers",
-    "noise": "background sound without labels, any files below the folder; optional; split as negatives are",
+    "noise": "background sound without labels, any files below the folder; optional; split as --negatives",
 }
 
 
@@ -34,7 +34,7 @@ def _train_parser() -> ArgumentParser:
         description="Train a keyword spotter. See also kws-train own, verifier, evaluate, study and speed.",
     )
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a name of --list or a TOML file")
-    parser.add_argument("--list", action="store_true", help="show the recipes and leave")
+    parser.add_argument("--list", action="store_true", help="print the names of the recipes")
     for name, text in _DATA.items():
         parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=text)
     parser.add_argument(
@@ -43,34 +43,38 @@ def _train_parser() -> ArgumentParser:
         metavar="DIR",
         action="append",
         default=[],
-        help="what kws-data mine kept; optional, may be repeated, makes fewer false events",
+        help="sound that kws-data mine found; optional: fewer false accepts; may be repeated",
     )
     parser.add_argument(
-        "--variant", choices=schemes.VARIANTS, help="of a row of the study; default: documented"
+        "--variant", choices=schemes.VARIANTS, help="variant of a recipe of the study (default: documented)"
     )
-    parser.add_argument("--keywords", metavar="A,B,C", help="the words to spot, instead of the recipe's")
+    parser.add_argument("--keywords", metavar="A,B,C", help="the keywords (default: those of the recipe)")
     parser.add_argument("--out", type=Path, metavar="RUN", help="folder of the run")
-    parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's")
-    parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's")
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: that of the recipe")
+    parser.add_argument("--seed", type=int, metavar="N", help="default: that of the recipe")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change any value of the recipe"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a value of the recipe; may be repeated",
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(
-        "--cache", type=Path, metavar="DIR", help="of prepared features, for the study's recipes"
+        "--cache", type=Path, metavar="DIR", help="folder of cached features, for the recipes of the study"
     )
     parser.add_argument(
         "--from",
         dest="start_from",
         type=Path,
         metavar="RUN|FILE|NAME",
-        help="start from its weights: a run, a float .onnx, or the shipped kws-float",
+        help="start from these weights (warm start): a run, a float .onnx, or the shipped kws-float",
     )
     parser.add_argument(
         "--teacher",
         type=Path,
         metavar="RUN|FILE|NAME",
-        help="learn from its scores too, where given: of a run, a model file, or a shipped model",
+        help="also learn from the scores of this model: a run, a model file, or a shipped model",
     )
     return parser
 
@@ -78,47 +82,55 @@ def _train_parser() -> ArgumentParser:
 def _study_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-train study",
-        description="Train every row of the study's table, judge them, and write OUT/index.html. "
-        "What is finished in OUT is kept; what was interrupted goes on.",
+        description="Train and evaluate every row of the study's table, and write OUT/index.html. "
+        "Run an interrupted command again to continue.",
     )
     for name in ("speech", "scenes"):
         parser.add_argument(f"--{name}", type=Path, metavar="DIR", required=True, help=_DATA[name])
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", required=True, help="folder of all runs and the page"
+        "--out", type=Path, metavar="DIR", required=True, help="folder for all runs and the page"
     )
-    parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipes', for each stage")
     parser.add_argument(
-        "--only", nargs="+", action="extend", default=[], metavar="NAME", help="these rows instead of all"
+        "--epochs", type=int, metavar="N", help="epochs of each stage (default: those of the recipes)"
+    )
+    parser.add_argument(
+        "--only", nargs="+", action="extend", default=[], metavar="NAME", help="only these rows"
     )
     parser.add_argument(
         "--variant",
         nargs="+",
         action="extend",
         choices=TABLE_VARIANTS,
-        help=f"instead of all: {', '.join(TABLE_VARIANTS)} (documented, but for the heads)",
+        help="only these variants; frozen-heads is documented with frozen heads",
     )
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each row (1)")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="of prepared features")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="number of runs of each row (1)")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of cached features")
     return parser
 
 
 def _speed_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-train speed",
-        description="Whether training waits for its data: the input pipeline against the model's step.",
+        description="Measure the speed of the input pipeline and of the training step.",
     )
     parser.add_argument("recipe", metavar="RECIPE", help="a name of --list or a TOML file")
-    parser.add_argument("--variant", choices=schemes.VARIANTS, help="of the study's recipes (documented)")
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="for each measurement (10)")
-    parser.add_argument("--json", action="store_true", help="the figures on stdout")
+    parser.add_argument(
+        "--variant", choices=schemes.VARIANTS, help="variant of a recipe of the study (documented)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, metavar="S", help="seconds of each measurement (10)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON on stdout")
     return parser
 
 
 def _evaluate_parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="kws-train evaluate", description="Accuracy of a run's Keras model.")
-    parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("--speech", type=Path, metavar="DIR")
-    parser.add_argument("--scenes", type=Path, metavar="DIR")
+    parser = ArgumentParser(
+        prog="kws-train evaluate", description="Measure the accuracy of the Keras model of a run."
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument("--speech", type=Path, metavar="DIR", help="folder of words")
+    parser.add_argument("--scenes", type=Path, metavar="DIR", help="folder of scenes")
     parser.add_argument("--split", choices=("validation", "test", "all"), required=True)
     return parser
 

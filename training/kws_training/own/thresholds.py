@@ -34,8 +34,8 @@ def check_rate(false_accepts_per_hour: float, hours: float) -> None:
     least = 1 / (_FARTHEST * false_accepts_per_hour)
     if hours < least:
         raise InputError(
-            f"--false-accepts {false_accepts_per_hour:g}: {hours:.2f} hours of held-out sound cannot show "
-            f"that; it takes {least:.1f} hours at least, {3 / false_accepts_per_hour:.0f} to be sure"
+            f"--false-accepts {false_accepts_per_hour:g}: {hours:.2f} hours of held-out sound are too "
+            f"short; give at least {least:.1f} hours, and {3 / false_accepts_per_hour:.0f} to be sure"
         )
 
 

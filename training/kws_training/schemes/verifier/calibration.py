@@ -45,11 +45,11 @@ def shown_rate(hours: float, rate_per_hour: float) -> float:
         InputError: no hours, or a rate that is not above zero.
     """
     if not hours > 0 or not rate_per_hour > 0:
-        raise InputError(f"{rate_per_hour:g} false accepts an hour in {hours:g} h: both must be above zero")
+        raise InputError(f"{rate_per_hour:g} false accepts per hour in {hours:g} h: both must be above zero")
     if hours * rate_per_hour >= 1:
         return rate_per_hour
     print(
-        f"{rate_per_hour:g} false accepts an hour cannot be told in {hours:.2f} h of mined sound: it takes "
+        f"{rate_per_hour:g} false accepts per hour cannot be told in {hours:.2f} h of mined sound: it takes "
         f"{1 / rate_per_hour:.1f} h, and {3 / rate_per_hour:.1f} h to bound it; "
         f"thresholds are tuned to {1 / hours:.1f} an hour",
         file=sys.stderr,

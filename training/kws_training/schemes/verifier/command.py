@@ -17,8 +17,8 @@ from .sound import SoundFolders
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-train verifier",
-        description="Train a second network that confirms or refuses what a model takes for its keywords. "
-        "First let kws-data mine listen with that model, to sound of training and of validation.",
+        description="Train the verifier: a second network that confirms or refuses what a model takes for "
+        "its keywords. Before, run kws-data mine with that model on training and on validation sound.",
     )
     parser.add_argument(
         "recipe",
@@ -28,43 +28,53 @@ def _parser() -> ArgumentParser:
         help=f"{', '.join(FORMAT.names())} or a TOML file",
     )
     parser.add_argument(
-        "--first", metavar="FILE|NAME", help="the first network's file; default: the shipped model"
+        "--first", metavar="FILE|NAME", help="model file of the first network (default: the shipped one)"
     )
     parser.add_argument(
         "--speech",
         type=Path,
         metavar="DIR",
         required=True,
-        help="Speech Commands, or one's own words in folders",
+        help="Speech Commands, or a folder for each word",
     )
     for name, text in (
         ("voices", "words said by synthetic voices (kws-data voices)"),
         ("negatives", "continuous speech and other words; each folder is split by speaker"),
         ("noise", "background without speech; each folder is split by recording"),
-        ("hard", "of kws-data mine, with --split train and with --split validation"),
+        ("hard", "folders of kws-data mine, with --split train and with --split validation"),
     ):
         parser.add_argument(
             f"--{name}", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help=text
         )
     parser.add_argument("--rooms", type=Path, metavar="DIR", help="impulse responses of real rooms; optional")
-    parser.add_argument("--keywords", metavar="A,B,C", help="the first network's, instead of the recipe's")
+    parser.add_argument(
+        "--keywords", metavar="A,B,C", help="the keywords of the first network (default: those of the recipe)"
+    )
     parser.add_argument("--out", type=Path, metavar="RUN", required=True, help="folder of the run")
     parser.add_argument(
         "--from",
         dest="start",
         type=Path,
         metavar="RUN|FILE|NAME",
-        help="weights to start from, a verifier's or the first network's: run, float .onnx or shipped name",
+        help="start from these weights, of a verifier or of the first network: a run, float .onnx or shipped name",
     )
-    parser.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's")
-    parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's")
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: that of the recipe")
+    parser.add_argument("--seed", type=int, metavar="N", help="default: that of the recipe")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change any value of the recipe"
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a value of the recipe; may be repeated",
     )
     parser.add_argument(
-        "--source", action="append", default=[], metavar="NAME;LICENCE", help="of the data, for the manifest"
+        "--source",
+        action="append",
+        default=[],
+        metavar="NAME;LICENCE",
+        help="name and licence of the data for the manifest; may be repeated",
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     return parser
 
 
