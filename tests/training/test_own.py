@@ -103,7 +103,7 @@ def test_thresholds_reach_beyond_what_so_few_hours_showed():
 
 def test_a_rate_that_nothing_tells_about_is_refused_with_the_hours_that_it_takes():
     check_rate(0.5, 0.4)
-    with pytest.raises(InputError, match=r"0\.40 hours .* takes 3\.3 hours at least, 300 to be sure"):
+    with pytest.raises(InputError, match=r"0\.40 hours .* at least 3\.3 hours, and 300 to be sure"):
         check_rate(0.01, 0.4)
 
 
