@@ -310,7 +310,7 @@ def test_peers_and_their_words_are_named_and_others_refused():
     peer, word = environments.find("pymicro-wakeword:alexa")
     assert (peer.name, word) == ("pymicro-wakeword", "alexa")
     for text, told in (
-        ("porcupine:alexa", "known are"),
+        ("porcupine:alexa", "known engines are"),
         ("openwakeword", "words of"),
         ("openwakeword:x", "alexa"),
     ):
