@@ -16,7 +16,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-train own",
         description="Make a model of your own words: find the words in their takes, add synthetic voices, "
-        "train, train again on the places in talk and noise where the model nearly fires, choose "
+        "train, train a verifier on the places in talk and noise where the model nearly fires, choose "
         "thresholds, convert, and write a report. Run an interrupted command again to continue.",
     )
     parser.add_argument(

@@ -56,7 +56,7 @@ def _parser() -> ArgumentParser:
         dest="start",
         type=Path,
         metavar="RUN|FILE|NAME",
-        help="start from these weights, of a verifier or of the first network: a run, float .onnx or shipped name",
+        help="start from these weights, of a verifier or the first network: run, float .onnx or shipped name",
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="default: that of the recipe")
     parser.add_argument("--seed", type=int, metavar="N", help="default: that of the recipe")
