@@ -82,7 +82,7 @@ def test_a_test_set_is_heard_window_by_window_and_a_shared_window_once(card, tmp
     np.save(tmp_path / "sound.npy", sound)
     heard = played(card, tmp_path, f"""
         import sys
-        from kws_benchmarks.playback.sets import played
+        from kws_benchmarks.playback.played_sets import played
         from kws_training.evaluation.eval_sets import EvaluationSet, Item
         sound = np.load(sys.argv[1] + "/sound.npy", allow_pickle=False)
         words = [Item(str(n), "somebody", "yes", window) for n, window in enumerate(sound[:2])]

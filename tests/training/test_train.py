@@ -88,7 +88,7 @@ def test_weights_of_another_run_can_be_the_start(trained, command, tmp_path):
     result = command(*arguments, "--from", trained.run, "--set", "optimisation.learning_rate=1e-6")
     assert result.returncode == 0, result.stderr
     assert float(history(tmp_path / "run")[0]["loss"]) < float(history(trained.run)[0]["loss"]) / 1.5
-    ours, theirs = (runs.read_run(run)[1].normalisation for run in (tmp_path / "run", trained.run))
+    ours, theirs = (schemes.read_run(run).manifest.normalisation for run in (tmp_path / "run", trained.run))
     assert ours == theirs  # what the weights were made for; another seed alone would have given another one
 
 
