@@ -26,7 +26,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from kws_device import trial
-from kws_device.quiet import quiet_libraries
+from kws_device._support.native_stderr import quiet_libraries
 
 QUIET = {"TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 """Environment of commands whose standard error is read."""

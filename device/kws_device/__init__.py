@@ -10,7 +10,7 @@ them (engine); a decoder turns scores into events (decoder); sinks pass them on 
 them need to know is written in the model file (manifest, model_file).
 """
 
-from .errors import InputError
+from ._support.errors import InputError
 from .events import Decision, Event
 from .manifest import Manifest
 from .sources import AudioFile, Microphone, RawStream

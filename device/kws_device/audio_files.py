@@ -16,10 +16,10 @@ import soxr
 from numpy.typing import NDArray
 
 from . import riff
-from .errors import InputError
-from .quiet import quiet_libraries
+from ._support.errors import InputError
+from ._support.native_stderr import quiet_libraries
+from ._support.untrusted_text import printable
 from .sound_container import inspect
-from .untrusted_text import printable
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 

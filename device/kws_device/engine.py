@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import onnx_graph, tflite_graph
+from ._support.errors import InputError
+from ._support.native_stderr import quiet_libraries
 from .containers import ONNX, TFLITE, kind
-from .errors import InputError
 from .manifest import VERIFIER_OUTPUT
 from .model_file import ModelFile
-from .quiet import quiet_libraries
 from .tensors import Output, Quantiser, scores_of
 
 

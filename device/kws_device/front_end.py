@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .strict import check_range
+from ._support.schema import check_range
 
 _LARGEST_FRAMES = 1 << 22
 """Samples in all frames of a clip, 32 MB of double precision: ten seconds at 48 kHz have 1.2 million."""

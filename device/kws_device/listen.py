@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from . import check, model_file, signature, trial
-from .command import ArgumentParser, run
+from ._support.command import ArgumentParser, run
+from ._support.errors import InputError
+from ._support.schema import json_text
+from ._support.untrusted_text import printable
 from .engine import ENGINES
-from .errors import InputError
 from .listening import Listening
 from .manifest import describe
 from .sinks import Clips, Commands, JsonLines, Service, Sink, for_people
 from .sources import AudioFile, AudioSource, Microphone, RawStream, portaudio
 from .spotter import Spotter
-from .strict import json_text
-from .untrusted_text import printable
 
 _CHECK_S = 5.0
 

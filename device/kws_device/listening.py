@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .errors import InputError
+from ._support.errors import InputError
 from .sinks import Sink
 from .sources import LISTENING, AudioSource, Microphone
 from .sources.detached import Detached

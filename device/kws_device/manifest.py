@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .errors import InputError
+from ._support.errors import InputError
+from ._support.schema import build, check_range, listed, plain
+from ._support.untrusted_text import printable
 from .front_end import MelConfig, Normalisation
-from .strict import build, check_range, listed, plain
-from .untrusted_text import printable
 
 SCHEMA = 4
 READABLE = (3, 4)

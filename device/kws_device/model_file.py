@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
-from . import atomic, containers
-from .errors import InputError
+from . import containers
+from ._support import atomic
+from ._support.errors import InputError
 from .manifest import Manifest, content_hash, parse, sealed, to_json
 
 _LARGEST_FILE = 32 << 20

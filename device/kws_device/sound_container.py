@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from . import mp3, riff
-from .errors import InputError
+from ._support.errors import InputError
 
 _OGG_TAIL_BYTES = 1 << 17  # two of the largest possible pages
 

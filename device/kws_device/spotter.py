@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import model_file
+from ._support.errors import InputError
 from .decoder import Decoder
 from .engine import Engine, kinds, load_engine, load_verifier
-from .errors import InputError
 from .events import Decision, Event
 from .front_end import Workspace, log_mel
 from .levels import as_float, dbfs, rms

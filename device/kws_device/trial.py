@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import containers, model_file
+from ._support.errors import InputError
+from ._support.untrusted_text import printable
 from .engine import import_engine, kinds, load_engine, load_verifier
-from .errors import InputError
 from .model_file import ModelFile
 from .signature import PublicKey, verify
 from .spotter import Spotter
-from .untrusted_text import printable
 
 _MODEL_CPU_S = 6
 """For loading and the first window. The shipped models take 22 to 65 ms of CPU time on x86-64."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.data.corpus import Corpus
 from kws_training.data.segments import SILENT_DBFS, from_db, power
 from kws_training.evaluation.eval_sets import Item

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kws_device import atomic
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support import atomic
 
 INT8, INT8_ONNX = "kws.tflite", "kws.onnx"
 FLOAT, FLOAT_ONNX = "kws-float.tflite", "kws-float.onnx"

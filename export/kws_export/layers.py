@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kws_device.errors import InputError
-from kws_device.quiet import quiet_libraries
+from kws_device import InputError
+from kws_device._support.native_stderr import quiet_libraries
 from kws_device.tensors import Quantiser
 
 from .tflite_graph import Operator, operators, output_tensors

@@ -12,8 +12,8 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device import atomic
-from kws_device.strict import json_text
+from kws_device._support import atomic
+from kws_device._support.schema import json_text
 
 from .files import LAYERS, LAYERS_PAGE, LAYERS_PICTURE
 from .layers import Layer, layers

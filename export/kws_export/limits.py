@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kws_device.errors import RequirementError
+from kws_device._support.errors import RequirementError
+from kws_device._support.schema import build, plain
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
-from kws_device.strict import build, plain
 from kws_training.recipes import override
 from kws_training.recipes.parts import ExportLimits
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kws_device.errors import InputError
-from kws_device.quiet import overheard, quiet_libraries
-from kws_device.strict import json_text
+from kws_device import InputError
+from kws_device._support.native_stderr import overheard, quiet_libraries
+from kws_device._support.schema import json_text
 from kws_training.loop.bn_folding import folded
 
 from . import tflite_graph

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 from .tensor_names import with_short_names
 

@@ -10,7 +10,7 @@ import pytest
 
 from kws_benchmarks._support.build_cache import built
 from kws_benchmarks._support.processes import output, require
-from kws_device.errors import InputError
+from kws_device import InputError
 
 
 def test_a_folder_is_built_once(tmp_path):

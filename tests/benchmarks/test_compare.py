@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kws_benchmarks.robustness.compare import compare, corrected, exchange_test
 from kws_benchmarks.robustness.predictions import predictions, read
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.evaluation.eval_sets import Item
 from kws_training.evaluation.scoring import Judgement
 

@@ -17,7 +17,7 @@ from kws_benchmarks.pi.emulation import same_events, score_differences
 from kws_benchmarks.pi.hosts import Here
 from kws_benchmarks.pi.machine import PROCESSORS, Machine, counter, cpuinfo
 from kws_benchmarks.pi.userland import device_wheel, requirements
-from kws_device.errors import InputError
+from kws_device import InputError
 
 
 def tools():

@@ -13,8 +13,7 @@ from helpers import one_line_refusal
 from kws_benchmarks.soak.endurance import soak
 from kws_benchmarks.soak.ledger import Expected, Ledger
 from kws_benchmarks.soak.sound import Loss, Rounds, compose_round, draw_losses
-from kws_device import Event, Spotter, model_file, trial
-from kws_device.errors import InputError
+from kws_device import Event, InputError, Spotter, model_file, trial
 
 RATE = 16000
 HOURS = 0.1

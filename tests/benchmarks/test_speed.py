@@ -13,9 +13,8 @@ from kws_benchmarks.peers.environments import PEERS, environment
 from kws_benchmarks.peers.peer_process import hear
 from kws_benchmarks.speed.cpu_time import speed
 from kws_benchmarks.speed.stages import parts, windows
-from kws_device import Spotter, audio_files, model_file
+from kws_device import InputError, Spotter, audio_files, model_file
 from kws_device.engine import load_engine
-from kws_device.errors import InputError
 
 RATE = 16000
 

@@ -27,9 +27,8 @@ from kws_benchmarks.stream.poisson import bound95
 from kws_benchmarks.stream.session import Plan
 from kws_benchmarks.stream.thresholds import check_shown
 from kws_benchmarks.stream.trace import Trace, at_thresholds, listen
-from kws_device import Spotter
+from kws_device import InputError, Spotter
 from kws_device.decoder import Decoder
-from kws_device.errors import InputError
 from kws_device.events import Event
 from kws_device.manifest import SCHEMA, VerifierConfig
 from kws_training.data.corpus import Recording

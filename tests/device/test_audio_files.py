@@ -11,8 +11,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kws_device import audio_files, sound_container
-from kws_device.errors import InputError
+from kws_device import InputError, audio_files, sound_container
 
 RATE = 16000
 

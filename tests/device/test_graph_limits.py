@@ -11,9 +11,8 @@ from helpers import one_line_refusal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kws_device import model_file, onnx_graph, tflite_graph
+from kws_device import InputError, model_file, onnx_graph, tflite_graph
 from kws_device.engine import load_engine
-from kws_device.errors import InputError
 
 flatbuffers = pytest.importorskip("flatbuffers", reason="flatbuffers is not installed")
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="ai-edge-litert is not installed")

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kws_device import model_file
+from kws_device import InputError, model_file
 from kws_device.decoder import Decoder
-from kws_device.errors import InputError
 from kws_device.front_end import Workspace, log_mel
 from kws_device.manifest import content_hash, describe, parse, sealed, to_json
 

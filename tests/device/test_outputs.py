@@ -71,7 +71,7 @@ def test_standard_error_that_is_full_ends_no_listening(demo, tmp_path):
 def test_every_command_speaks_while_a_library_is_kept_quiet(name):
     script = (
         "import sys; from importlib.metadata import entry_points\n"
-        "from kws_device.quiet import quiet_libraries\n"
+        "from kws_device._support.native_stderr import quiet_libraries\n"
         f"entry = entry_points(group='console_scripts')[{name!r}].load()\n"
         "def main(argv):\n"
         "    with quiet_libraries(): print('told', file=sys.stderr)\n"
@@ -104,7 +104,7 @@ def test_a_full_disk_under_the_clips_is_told_and_the_listening_goes_on(demo, tmp
 
 def test_a_full_disk_under_an_output_names_it_and_leaves_nothing_behind(tmp_path):
     script = (
-        "from pathlib import Path; from kws_device import atomic, command; "
+        "from pathlib import Path; from kws_device._support import atomic, command; "
         "command.run(lambda _: atomic.write_text(Path('report.json'), 'long' * 1000))"
     )
     (tmp_path / "report.json").write_text("the one before")
@@ -115,7 +115,7 @@ def test_a_full_disk_under_an_output_names_it_and_leaves_nothing_behind(tmp_path
 
 
 def test_another_failure_of_the_system_stays_a_crash_of_ours(tmp_path):
-    script = "from kws_device import command; command.run(lambda _: open('nosuch'))"
+    script = "from kws_device._support import command; command.run(lambda _: open('nosuch'))"
     result = shell(f"exec {sys.executable} -c {shlex.quote(script)}", cwd=tmp_path)
     assert result.returncode == 1
     assert "FileNotFoundError" in result.stderr

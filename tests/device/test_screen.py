@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from wcwidth import wcswidth
 
 from kws_device import Decision, Event, model_file
+from kws_device._support.untrusted_text import printable
 from kws_device.sinks import Lines, for_people
 from kws_device.sinks import screen as screen_module
 from kws_device.sinks.screen import Screen
 from kws_device.sinks.terminal import fitted
 from kws_device.sources import LISTENING
-from kws_device.untrusted_text import printable
 
 RATE = 16000
 MANIFEST = model_file.read(model_file.find(None)).manifest
@@ -304,7 +304,7 @@ def test_an_error_gives_the_cursor_back(error, tmp_path):
             from types import SimpleNamespace
             import numpy as np
             from kws_device import Decision, InputError, model_file
-            from kws_device.command import run
+            from kws_device._support.command import run
             from kws_device.sinks import for_people
             manifest = model_file.read(model_file.find(None)).manifest
             def main(argv):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_device.tensors import Output, Quantiser, scores_of, softmax_of
 
 WHERE = "some.tflite: head keyword"

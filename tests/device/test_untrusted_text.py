@@ -15,12 +15,11 @@ from helpers import one_line_refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_device import Decision, Event
-from kws_device.command import run
-from kws_device.errors import InputError
+from kws_device import Decision, Event, InputError
+from kws_device._support.command import run
+from kws_device._support.schema import json_text
+from kws_device._support.untrusted_text import printable
 from kws_device.sinks import JsonLines, Lines
-from kws_device.strict import json_text
-from kws_device.untrusted_text import printable
 
 HOSTILE = "\x1b[2J\x9b31m\u202eevil\u2028\r\n\udcff\x00"
 

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_device import Spotter, model_file
+from kws_device import InputError, Spotter, model_file
 from kws_device.decoder import Decoder
-from kws_device.errors import InputError
 from kws_device.manifest import SCHEMA, VerifierConfig, parse, to_json
 from kws_device.verifier import Verifier, final_score, log_odds
 

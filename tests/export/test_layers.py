@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from kws_device.errors import InputError
-from kws_device.quiet import quiet_libraries
+from kws_device import InputError
+from kws_device._support.native_stderr import quiet_libraries
 from kws_export import onnx_model, tflite, tflite_graph
 from kws_export.layers import layers
 from kws_export.layers_report import write_layers

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kws_device.errors import RequirementError
+from kws_device._support.errors import RequirementError
 from kws_export import limits
 from kws_export.files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX
 from kws_export.intervals import paired_interval

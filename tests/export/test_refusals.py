@@ -10,7 +10,7 @@ import pytest
 import synthetic_datasets
 from helpers import one_line_refusal
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.data.corpus import FOLDER_KINDS
 from kws_training.loop import runs
 

@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from kws_device.quiet import quiet_libraries
+from kws_device._support.native_stderr import quiet_libraries
 from kws_export import tensor_names, tflite
 from kws_export.logits import without_softmax
 from kws_training.cli import schemes

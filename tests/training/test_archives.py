@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.data.archives import unpack
 
 FILES = {"words/yes/a.wav": b"yes" * 1000, "words/no/b.wav": b"no" * 700, "words/README.md": b""}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import synthetic_datasets
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.cli import data as data_command
 from kws_training.signal.augment import Step, always, augmented, mic_eq_step, spec_augment_step
 

@@ -27,7 +27,7 @@ from helpers import one_line_refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.cli import data as data_command
 from kws_training.data import download
 from kws_training.data.datasets import DATASETS, Published

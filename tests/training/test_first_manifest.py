@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_device.front_end import Normalisation
 from kws_training.cli import schemes
 from kws_training.data.corpus import Folders

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import synthetic_datasets
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.data.check import check, leaks
 from kws_training.data.corpus import Folders, background_paths, check_keywords, load_corpus, split_rules
 from kws_training.data.layouts import read_dataset

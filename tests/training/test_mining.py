@@ -15,9 +15,8 @@ import pytest
 import soundfile
 from helpers import one_line_refusal
 
-from kws_device import AudioFile, Spotter, audio_files, model_file
+from kws_device import AudioFile, InputError, Spotter, audio_files, model_file
 from kws_device.engine import load_engine
-from kws_device.errors import InputError
 from kws_training.data.masks import Masks, Said, covers, keywords_in
 from kws_training.data.mined import BEFORE_S, BEHIND_S, read_mined, read_table
 from kws_training.mining.mine import Plan, mine

@@ -15,8 +15,7 @@ import soundfile
 import synthetic_datasets
 from helpers import one_line_refusal
 
-from kws_device import audio_files, model_file
-from kws_device.errors import InputError
+from kws_device import InputError, audio_files, model_file
 from kws_training.data.layouts import read_dataset
 from kws_training.own import own, words
 from kws_training.own.command import main

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from helpers import one_line_refusal
 
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support.schema import plain
 from kws_device.front_end import Normalisation
-from kws_device.strict import plain
 from kws_training import recipes
 from kws_training.cli import schemes
 from kws_training.data.corpus import Folders

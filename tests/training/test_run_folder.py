@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from helpers import one_line_refusal
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.loop import memory
 from kws_training.loop.event_log import log_epoch
 from kws_training.loop.run_folder import LOCK, run_folder

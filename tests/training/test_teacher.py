@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kws_device import model_file
-from kws_device.errors import InputError
+from kws_device import InputError, model_file
 from kws_training.schemes.kit.distillation import Teacher, check_teacher
 
 

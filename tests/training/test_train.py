@@ -14,7 +14,7 @@ import pytest
 import synthetic_datasets
 from helpers import as_installed, one_line_refusal, run_installed
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_device.manifest import parse
 from kws_training import recipes
 from kws_training.cli import schemes

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from kws_device import model_file
-from kws_device.errors import InputError
+from kws_device import InputError, model_file
 from kws_device.front_end import log_mel
 from kws_device.manifest import VerifierConfig
 from kws_training.data.corpus import Recording

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from helpers import level_dbfs, one_line_refusal
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.cli import schemes
 from kws_training.data import tts
 from kws_training.data.layouts import read_dataset

@@ -8,7 +8,7 @@ from helpers import level_dbfs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.data.segments import audible, centred, power, random_crop, whole_windows
 from kws_training.evaluation.eval_sets import Item, waveform_set
 

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from kws_device import atomic
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support import atomic
 
 _TEMPORARY = ".building-"
 

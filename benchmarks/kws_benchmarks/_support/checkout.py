@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 _ROOT = Path(__file__).resolve().parents[3]
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 Arguments = list[str | Path]
 

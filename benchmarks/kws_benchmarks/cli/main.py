@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kws_device.command import ArgumentParser, run
-from kws_device.errors import InputError, RequirementError
-from kws_device.strict import json_text
-from kws_device.untrusted_text import printable
+from kws_device import InputError
+from kws_device._support.command import ArgumentParser, run
+from kws_device._support.errors import RequirementError
+from kws_device._support.schema import json_text
+from kws_device._support.untrusted_text import printable
 from kws_training.loop.threads import keep_products_small
 
 from . import summaries

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 from .._support import checkout
 from .._support.build_cache import built

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.errors import InputError
-from kws_device.quiet import quiet_libraries
+from kws_device import InputError
+from kws_device._support.native_stderr import quiet_libraries
 from kws_device.sources import portaudio
 
 _BLOCK_S = 0.1

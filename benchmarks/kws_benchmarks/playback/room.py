@@ -9,7 +9,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_device.sources import portaudio
 
 from .chirp import chirp, find_pair

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.schemes.study.content import COLUMNS, SPLITS
 
 from .json_shapes import anything, listing, mapping, maybe, number, pair, positive, table, text

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from kws_device import atomic
+from kws_device._support import atomic
 from kws_training.evaluation.html import template
 from kws_training.loop import runs
 from kws_training.schemes.study.content import COLUMNS, SPLITS, TITLES

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kws_device import Spotter, model_file
+from kws_device import InputError, Spotter, model_file
 from kws_device.engine import load_engine
-from kws_device.errors import InputError
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest, sealed
 from kws_training.cli.schemes import read_run

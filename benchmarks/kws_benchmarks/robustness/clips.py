@@ -11,8 +11,7 @@ from typing import TypeVar, overload
 import numpy as np
 from tqdm import tqdm
 
-from kws_device import audio_files
-from kws_device.errors import InputError
+from kws_device import InputError, audio_files
 from kws_device.manifest import Manifest
 from kws_training.data.corpus import (
     Corpus,

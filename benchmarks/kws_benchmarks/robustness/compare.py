@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.evaluation.metrics import Tally, difference_ci95
 
 from .evaluate import REPORT

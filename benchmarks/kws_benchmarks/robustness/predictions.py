@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from kws_device import atomic
+from kws_device._support import atomic
 from kws_training.data.csv_cells import guarded, unguarded
 from kws_training.evaluation.scoring import Judgement
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 from .._support.processes import ONE_THREAD, output
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.data.corpus import background_paths, paths_below
 from kws_training.data.masks import Masks, Said, transcripts, words_of
 from kws_training.data.splits import background_rule

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kws_device import atomic
-from kws_device.errors import InputError
-from kws_device.strict import json_text
+from kws_device import InputError
+from kws_device._support import atomic
+from kws_device._support.schema import json_text
 from kws_training.data.layouts import read_dataset
 
 from ..peers.environments import Peer

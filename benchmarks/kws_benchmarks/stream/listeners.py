@@ -12,8 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device import Event, Spotter
-from kws_device.errors import InputError
+from kws_device import Event, InputError, Spotter
 
 from ..peers import environments
 from ..peers.environments import Peer

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_training.data.corpus import Recording, read_recordings
 from kws_training.data.layouts import read_dataset
 from kws_training.data.segments import power, word_extent

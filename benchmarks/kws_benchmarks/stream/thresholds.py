@@ -10,8 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from kws_device import Manifest, model_file
-from kws_device.errors import InputError
+from kws_device import InputError, Manifest, model_file
 
 from .figures import curve_point
 from .outcomes import Streams, Tallies, outcome, tallies

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from ..errors import InputError
+from .._support.errors import InputError
 from .notes import Notes
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import atomic
-from ..errors import InputError
+from .._support import atomic
+from .._support.errors import InputError
 from ..events import Decision, Event
 from ..sources import AudioSource
 from ..spotter import Spotter
@@ -34,7 +34,7 @@ _LONGEST_KEYWORD = 40
 _OWNERS_FILE, _OWNERS_FOLDER = 0o600, 0o700
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z_[\w-]+_\d\.\d{2}\.wav")
 _LEFTOVER = re.compile(r"\.\d{8}T\d{6}\.\d{6}Z_[\w-]+_\d\.\d{2}-\w+\.wav")
-"""What a write that was cut short by a power failure leaves (kws_device.atomic)."""
+"""What a write that was cut short by a power failure leaves (kws_device._support.atomic)."""
 
 
 class Clips(Sink):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from ..errors import InputError
+from .._support.errors import InputError
 from ..events import Decision, Event
 from ..sources import AudioSource
 from ..spotter import Spotter

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any, TextIO
 
+from .._support.schema import json_text
+from .._support.untrusted_text import printable
 from ..events import Decision
 from ..sources import AudioSource
 from ..spotter import Spotter
-from ..strict import json_text
-from ..untrusted_text import printable
 from .sink import Sink
 
 

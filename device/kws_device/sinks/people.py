@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
+from .._support.untrusted_text import printable
 from ..events import Decision, Event
 from ..sources import AudioSource
 from ..spotter import Spotter
-from ..untrusted_text import printable
 from .sink import Sink
 
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._support.untrusted_text import printable
 from ..events import Decision
 from ..sources import AudioSource
 from ..spotter import Spotter
-from ..untrusted_text import printable
 from .sink import Sink
 
 _SHARE = 1 / 3

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TextIO
 
-from ..untrusted_text import printable
+from .._support.untrusted_text import printable
 
 BOLD, RED, YELLOW = "1", "31", "33"
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"

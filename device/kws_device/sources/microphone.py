@@ -11,7 +11,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from .._support.errors import InputError
 from . import portaudio
 from .detached import Detached
 from .sample_clock import SampleClock

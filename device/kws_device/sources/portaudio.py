@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..quiet import quiet_libraries
+from .._support.errors import InputError
+from .._support.native_stderr import quiet_libraries
 from .detached import Detached
 
 _BLOCK_S = 0.02

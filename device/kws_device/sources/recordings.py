@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import audio_files
-from ..errors import InputError
+from .._support.errors import InputError
 from ..levels import as_float
 from .source import LISTENING
 

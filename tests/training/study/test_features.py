@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from kws_device import audio_files
-from kws_device.errors import InputError
+from kws_device import InputError, audio_files
 from kws_device.front_end import log_mel
 from kws_training.cli import schemes
 from kws_training.data.layouts import Clip
@@ -199,7 +198,7 @@ SCRIPT = """
 import os, resource, signal, sys
 from pathlib import Path
 from kws_device import audio_files
-from kws_device.errors import InputError
+from kws_device._support.errors import InputError
 from kws_training.cli import schemes
 from kws_training.data.layouts import Clip
 from kws_training.schemes.study.features import features

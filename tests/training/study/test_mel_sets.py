@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_device.front_end import Normalisation, log_mel
 from kws_training.cli import schemes
 from kws_training.data.corpus import Folders

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import tomli_w
 
-from kws_device.errors import InputError
-from kws_device.strict import plain
+from kws_device import InputError
+from kws_device._support.schema import plain
 from kws_training import recipes
 from kws_training.cli import schemes
 from kws_training.schemes.study.recipe import FORMAT, with_epochs

@@ -8,10 +8,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from kws_device.command import ArgumentParser, run
-from kws_device.errors import InputError
-from kws_device.strict import json_text
-from kws_device.untrusted_text import printable
+from kws_device import InputError
+from kws_device._support.command import ArgumentParser, run
+from kws_device._support.schema import json_text
+from kws_device._support.untrusted_text import printable
 
 from ..data.check import check
 from ..data.datasets import DATASETS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 from .. import recipes
 from ..evaluation.scheme import Scheme, TrainedRun

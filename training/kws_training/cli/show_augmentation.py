@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 from .. import recipes
 from ..data.corpus import Folders

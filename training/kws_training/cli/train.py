@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from kws_device.command import ArgumentParser, run
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support.command import ArgumentParser, run
+from kws_device._support.schema import json_text
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
-from kws_device.strict import json_text
 
 from ..data.corpus import Folders
 from ..evaluation.scheme import TrainingOptions

@@ -15,7 +15,7 @@ from typing import IO
 
 from tqdm import tqdm
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 _CHUNK = 1 << 20
 MOST_MEMBERS = 500_000

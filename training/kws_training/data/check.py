@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from kws_device import audio_files
-from kws_device.errors import InputError
+from kws_device import InputError, audio_files
 
 from .layouts import Clip, Dataset
 from .segments import SILENT_DBFS, from_db

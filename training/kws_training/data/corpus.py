@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kws_device import audio_files
+from kws_device import InputError, audio_files
+from kws_device._support.untrusted_text import printable
 from kws_device.audio_files import SUFFIXES
-from kws_device.errors import InputError
 from kws_device.manifest import SILENCE, UNKNOWN
-from kws_device.untrusted_text import printable
 
 from ..recipes.parts import Provenance
 from .layouts import PUBLISHED, Clip, Dataset, audio_below, read_dataset

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from kws_device import atomic
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support import atomic
 
 from .archives import unpack
 from .datasets import DATASETS

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from kws_device import InputError
 from kws_device.audio_files import SUFFIXES
-from kws_device.errors import InputError
 
 from .splits import BY_FOLDS, BY_LISTS, BY_RANK, WORDS_ORDER, split_by_rank
 from .tables import file_of, read_table, read_text

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from kws_device import atomic
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support import atomic
 
 TRANSCRIPTS = "*.trans.txt"
 """As in LibriSpeech: beside the audio, a line for each file: its stem, a space, the words."""

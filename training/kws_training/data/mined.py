@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kws_device import atomic, audio_files
-from kws_device.errors import InputError
+from kws_device import InputError, audio_files
+from kws_device._support import atomic
 
 TABLE = "mined.csv"
 """Written last: a folder that has it is complete."""

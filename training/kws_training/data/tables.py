@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 
 def read_text(path: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from kws_device import atomic
+from kws_device._support import atomic
 from kws_device.front_end import MelConfig, Normalisation, log_mel
 
 from ..signal.augment import Sound, Step, Watch, Window, always, augmented

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.errors import InputError
+from kws_device import InputError
 from kws_device.manifest import SCENE_HEAD, SILENCE, Manifest
 
 from ..data.corpus import Corpus, Recording

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from kws_device import atomic
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support import atomic
+from kws_device._support.schema import json_text
 from kws_device.front_end import Normalisation
 from kws_device.manifest import Manifest
-from kws_device.strict import json_text
 
 from ..data.corpus import Folders, load_corpus
 from ..loop import runs

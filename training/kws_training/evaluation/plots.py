@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from kws_device import atomic
+from kws_device._support import atomic
 
 from ..data.layouts import Clip
 from ..data.splits import SPLITS

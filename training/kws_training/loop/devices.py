@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 Arrays = dict[str, NDArray[np.float32]]
 Validation = tuple[NDArray[np.float32], Arrays, Arrays]

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from kws_device import atomic
+from kws_device._support import atomic
 
 from . import runs
 from .event_log import log_epoch

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support.schema import plain
 from kws_device.front_end import Normalisation
 from kws_device.manifest import (
     KEYWORD_HEAD,
@@ -15,7 +16,6 @@ from kws_device.manifest import (
     Manifest,
     Source,
 )
-from kws_device.strict import plain
 
 from ..data.corpus import Folders, provenance
 from ..recipes.parts import RunRecipe

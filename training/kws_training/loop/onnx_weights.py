@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device import containers, model_file
-from kws_device.errors import InputError
+from kws_device import InputError, containers, model_file
 
 if TYPE_CHECKING:
     import keras

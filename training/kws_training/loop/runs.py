@@ -11,10 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kws_device import atomic, model_file
-from kws_device.errors import InputError
+from kws_device import InputError, model_file
+from kws_device._support import atomic
+from kws_device._support.schema import json_text
 from kws_device.manifest import Manifest, parse, to_json
-from kws_device.strict import json_text
 
 from .. import recipes
 from ..data.corpus import FOLDER_KINDS, Folders

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device import containers, model_file
-from kws_device.errors import InputError
+from kws_device import InputError, containers, model_file
 from kws_device.manifest import Manifest
 
 from . import runs

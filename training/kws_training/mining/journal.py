@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kws_device.errors import InputError
-from kws_device.strict import json_text
+from kws_device import InputError
+from kws_device._support.schema import json_text
 
 
 class Journal:

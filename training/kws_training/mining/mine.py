@@ -11,11 +11,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from kws_device import atomic, audio_files, model_file
+from kws_device import InputError, audio_files, model_file
+from kws_device._support import atomic
+from kws_device._support.schema import json_text
 from kws_device.engine import kinds
-from kws_device.errors import InputError
 from kws_device.model_file import ModelFile
-from kws_device.strict import json_text
 
 from ..data import mined
 from ..data.masks import Masks, Said, covers, write_masks

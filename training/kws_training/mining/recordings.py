@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 from ..data.corpus import paths_below
 from ..data.masks import keywords_in, transcripts

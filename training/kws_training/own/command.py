@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from kws_device.command import ArgumentParser
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support.command import ArgumentParser
 
 from ..recipes import listed
 from .plan import OwnPlan

@@ -10,9 +10,9 @@ from pathlib import Path
 import soundfile
 from tqdm import tqdm
 
-from kws_device import atomic, model_file
-from kws_device.errors import InputError
-from kws_device.strict import json_text
+from kws_device import InputError, model_file
+from kws_device._support import atomic
+from kws_device._support.schema import json_text
 
 from ..data import mined, tts
 from ..data.corpus import paths_below

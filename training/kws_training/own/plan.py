@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kws_device import atomic
-from kws_device.errors import InputError
-from kws_device.strict import json_text
+from kws_device import InputError
+from kws_device._support import atomic
+from kws_device._support.schema import json_text
 
 _WORK = "work"
 _PLAN = "plan.json"

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from kws_device import atomic
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support import atomic
 
 Progress = Callable[[float], None]
 """Tells which share of a stage is done."""

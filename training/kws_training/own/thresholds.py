@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kws_device import AudioFile, Spotter, model_file
+from kws_device import AudioFile, InputError, Spotter, model_file
 from kws_device.engine import load_engine, load_verifier
-from kws_device.errors import InputError
 from kws_device.manifest import Manifest
 from kws_device.model_file import ModelFile
 

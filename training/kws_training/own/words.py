@@ -12,8 +12,7 @@ from pathlib import Path
 import soundfile
 from tqdm import tqdm
 
-from kws_device import audio_files
-from kws_device.errors import InputError
+from kws_device import InputError, audio_files
 
 from ..data.layouts import audio_below
 from ..data.splits import split_by_rank

@@ -12,8 +12,8 @@ from typing import Any
 import tomli_w
 import tomllib
 
-from kws_device.errors import InputError
-from kws_device.strict import plain
+from kws_device import InputError
+from kws_device._support.schema import plain
 
 from .migration import migrated, renamed
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from kws_device.errors import InputError
-from kws_device.strict import build
+from kws_device import InputError
+from kws_device._support.schema import build
 
 from . import change, find, read_table, shipped
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 RENAMED = {
     "left_out": "held_out_words",

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support.schema import check_range, listed
 from kws_device.front_end import MelConfig
 from kws_device.manifest import SILENCE, UNKNOWN
-from kws_device.strict import check_range, listed
 
 MOST_EPOCHS = 100_000
 LARGEST_SEED = 2**31 - 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from kws_device._support.schema import check_range
 from kws_device.front_end import MelConfig
-from kws_device.strict import check_range
 
 from ...recipes.augmentation import Augmentation
 from ...recipes.format import Format

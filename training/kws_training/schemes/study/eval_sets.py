@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kws_device import atomic
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support import atomic
+from kws_device._support.schema import build, json_text
 from kws_device.front_end import Normalisation
 from kws_device.manifest import SILENCE, Manifest
-from kws_device.strict import build, json_text
 
 from ...data.corpus import Corpus
 from ...evaluation.eval_sets import (

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kws_device import atomic, audio_files
-from kws_device.errors import InputError
+from kws_device import InputError, audio_files
+from kws_device._support import atomic
+from kws_device._support.schema import json_text
 from kws_device.front_end import MelConfig, log_mel
-from kws_device.strict import json_text
 
 from ...data.layouts import Clip
 from ...data.segments import centred

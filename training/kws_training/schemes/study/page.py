@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from kws_device import atomic
-from kws_device.strict import json_text
+from kws_device._support import atomic
+from kws_device._support.schema import json_text
 
 from ...data.check import counts
 from ...data.corpus import Folders

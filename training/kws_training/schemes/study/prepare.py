@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support.untrusted_text import printable
 from kws_device.front_end import Normalisation
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
-from kws_device.untrusted_text import printable
 
 from ...data.check import leaks
 from ...data.corpus import Corpus, Folders, check_keywords, load_corpus

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from kws_device._support.schema import check_range
 from kws_device.front_end import MelConfig
 from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
-from kws_device.strict import check_range
 
 from ...data.layouts import FOLDS
 from ...data.splits import SPLITS

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 from ...data.corpus import Folders
 from ...evaluation.scheme import TrainingOptions

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kws_device import atomic
-from kws_device.strict import json_text
+from kws_device._support import atomic
+from kws_device._support.schema import json_text
 
 from ...data.corpus import Folders
 from ...evaluation.evaluate import evaluate

@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 from ...data.corpus import Folders
 from ...evaluation.scheme import TrainingOptions

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 from .validation import Predict, Validation, threshold
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from kws_device import atomic
-from kws_device.errors import InputError
+from kws_device import InputError
+from kws_device._support import atomic
+from kws_device._support.schema import build, plain
 from kws_device.manifest import KEYWORD_HEAD, SCHEMA, Manifest, Source, VerifierConfig
-from kws_device.strict import build, plain
 
 MODEL = "verifier.keras"
 SETTINGS = "verifier.json"

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device import audio_files
-from kws_device.errors import InputError
+from kws_device import InputError, audio_files
 from kws_device.manifest import SILENCE
 
 from ...data.corpus import (

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kws_device import Spotter
+from kws_device import InputError, Spotter
 from kws_device.engine import load_engine
-from kws_device.errors import InputError
 from kws_device.front_end import log_mel
 from kws_device.manifest import KEYWORD_HEAD
 from kws_device.model_file import ModelFile

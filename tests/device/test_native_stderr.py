@@ -10,7 +10,7 @@ import pytest
 PRELUDE = """
 import os, sys
 from contextlib import ExitStack
-from kws_device.quiet import keep_own_stderr, overheard, quiet_libraries
+from kws_device._support.native_stderr import keep_own_stderr, overheard, quiet_libraries
 say = lambda text: os.write(2, (text + "\\n").encode())
 """
 

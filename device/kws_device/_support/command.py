@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from .atomic import NO_ROOM
 from .errors import InputError, RequirementError
-from .quiet import keep_own_stderr
+from .native_stderr import keep_own_stderr
 from .untrusted_text import printable
 
 
