@@ -11,7 +11,8 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kws_device import InputError, audio_files, sound_container
+from kws_device import InputError, audio_files
+from kws_device.audio_files import container
 
 RATE = 16000
 
@@ -242,7 +243,7 @@ def test_every_real_recording_is_whole(data):
         ]
         assert paths
         for path in paths:
-            sound_container.inspect(path)
+            container.inspect(path)
 
 
 def test_the_listener_tells_one_line_about_a_recorder_that_died(command, demo, tmp_path):

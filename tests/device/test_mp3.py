@@ -10,7 +10,8 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kws_device import InputError, audio_files, mp3
+from kws_device import InputError, audio_files
+from kws_device.audio_files import mp3
 
 RATE = 16000
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)

@@ -15,11 +15,11 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from .._support.errors import InputError
+from .._support.native_stderr import quiet_libraries
+from .._support.untrusted_text import printable
 from . import riff
-from ._support.errors import InputError
-from ._support.native_stderr import quiet_libraries
-from ._support.untrusted_text import printable
-from .sound_container import inspect
+from .container import inspect
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from .._support.errors import InputError
 from . import mp3, riff
-from ._support.errors import InputError
 
 _OGG_TAIL_BYTES = 1 << 17  # two of the largest possible pages
 
