@@ -14,7 +14,7 @@ import synthetic_datasets
 from fork_server import ForkServer
 from helpers import DATA, ROOT, WITHOUT_XLA, made_once, run_installed
 
-from kws_device import model_file
+from kws_device.model import model_file
 
 os.environ.update(WITHOUT_XLA)
 

@@ -12,7 +12,7 @@ them need to know is written in the model file (manifest, model_file).
 
 from ._support.errors import InputError
 from .events import Decision, Event
-from .manifest import Manifest
+from .model.manifest import Manifest
 from .sources import AudioFile, Microphone, RawStream
 from .spotter import Spotter
 

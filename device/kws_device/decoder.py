@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .events import Decision, Event
-from .manifest import KEYWORD_HEAD, SCENE_HEAD, DecoderConfig, Head, Manifest
+from .model.manifest import KEYWORD_HEAD, SCENE_HEAD, DecoderConfig, Head, Manifest
 from .rings import Ring
 
 _NONE: Mapping[str, float] = MappingProxyType({})

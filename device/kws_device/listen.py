@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import check, model_file, signature, trial
+from . import check, trial
 from ._support.command import ArgumentParser, run
 from ._support.errors import InputError
 from ._support.schema import json_text
 from ._support.untrusted_text import printable
-from .engine import ENGINES
 from .listening import Listening
-from .manifest import describe
+from .model import model_file, signature
+from .model.engine import ENGINES
+from .model.manifest import describe
 from .sinks import Clips, Commands, JsonLines, Service, Sink, for_people
 from .sources import AudioFile, AudioSource, Microphone, RawStream, portaudio
 from .spotter import Spotter

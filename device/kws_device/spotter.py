@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import model_file
 from ._support.errors import InputError
 from .decoder import Decoder
-from .engine import Engine, kinds, load_engine, load_verifier
 from .events import Decision, Event
 from .front_end import Workspace, log_mel
 from .levels import as_float, dbfs, rms
-from .manifest import KEYWORD_HEAD, Manifest
-from .model_file import ModelFile
+from .model import model_file
+from .model.engine import Engine, kinds, load_engine, load_verifier
+from .model.manifest import KEYWORD_HEAD, Manifest
+from .model.model_file import ModelFile
 from .rings import Ring
 from .silence import SilenceGate
 from .sources import AudioSource

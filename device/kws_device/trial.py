@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from . import containers, model_file
 from ._support.errors import InputError
 from ._support.untrusted_text import printable
-from .engine import import_engine, kinds, load_engine, load_verifier
-from .model_file import ModelFile
-from .signature import PublicKey, verify
+from .model import containers, model_file
+from .model.engine import import_engine, kinds, load_engine, load_verifier
+from .model.model_file import ModelFile
+from .model.signature import PublicKey, verify
 from .spotter import Spotter
 
 _MODEL_CPU_S = 6

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .engine import Engine
-from .manifest import KEYWORD_HEAD, VERIFIER_OUTPUT, Manifest, VerifierConfig
+from .model.engine import Engine
+from .model.manifest import KEYWORD_HEAD, VERIFIER_OUTPUT, Manifest, VerifierConfig
 from .rings import Ring
 
 _SUREST = 1e-6

@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from kws_device import model_file
 from kws_device._support.command import ArgumentParser, run
 from kws_device._support.schema import json_text
-from kws_device.manifest import describe
+from kws_device.model import model_file
+from kws_device.model.manifest import describe
 from kws_training.data.corpus import FOLDER_KINDS
 from kws_training.loop.threads import keep_products_small
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device import InputError, model_file
+from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.native_stderr import quiet_libraries
 from kws_device._support.schema import json_text, plain
-from kws_device.engine import load_engine
-from kws_device.manifest import Manifest
-from kws_device.model_file import ModelFile
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
+from kws_device.model.manifest import Manifest
+from kws_device.model.model_file import ModelFile
 from kws_training.data.corpus import Folders, load_corpus
 from kws_training.evaluation.eval_sets import EvaluationSet, backgrounds_of, evaluation_sets, material
 from kws_training.evaluation.scheme import TrainedRun

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from kws_device import InputError
 from kws_device._support.native_stderr import quiet_libraries
-from kws_device.tensors import Quantiser
+from kws_device.model.tensors import Quantiser
 
 from .tflite_graph import Operator, operators, output_tensors
 

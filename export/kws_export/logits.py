@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kws_device.manifest import Manifest
+from kws_device.model.manifest import Manifest
 
 if TYPE_CHECKING:
     import keras

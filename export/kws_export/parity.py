@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kws_device.engine import Engine
 from kws_device.front_end import log_mel
-from kws_device.manifest import Manifest
+from kws_device.model.engine import Engine
+from kws_device.model.manifest import Manifest
+from kws_device.model.recording_engine import Witness
 from kws_device.spotter import Spotter
-from kws_device.witness import Witness
 from kws_training.evaluation.eval_sets import EvaluationSet
 from kws_training.evaluation.scoring import Predict, engine_predictor, validation_arrays, windows_of
 

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device import InputError, containers, model_file
+from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.errors import RequirementError
 from kws_device._support.native_stderr import quiet_libraries
 from kws_device._support.schema import plain
-from kws_device.engine import load_verifier
-from kws_device.manifest import VERIFIER_OUTPUT, Manifest
-from kws_device.model_file import ModelFile
+from kws_device.model import containers, model_file
+from kws_device.model.engine import load_verifier
+from kws_device.model.manifest import VERIFIER_OUTPUT, Manifest
+from kws_device.model.model_file import ModelFile
 from kws_training.evaluation.scoring import engine_predictor, keras_predictor
 from kws_training.loop import runs
 from kws_training.schemes.verifier import settings as verifier_settings

@@ -105,7 +105,7 @@ def test_the_wheel_that_is_tried_is_the_devices_own(tmp_path):
     made = device_wheel(tmp_path)
     assert any(line.startswith("numpy") for line in requirements(made))
     with zipfile.ZipFile(made) as archive:
-        shipped = {f"kws_device/models/{name}.tflite" for name in ("kws", "accurate", "tiny")}
+        shipped = {f"kws_device/model/shipped/{name}.tflite" for name in ("kws", "accurate", "tiny")}
         assert shipped <= set(archive.namelist())
 
 

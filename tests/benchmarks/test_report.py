@@ -26,9 +26,10 @@ from kws_benchmarks.report.reports import report
 from kws_benchmarks.robustness import clips, evaluate
 from kws_benchmarks.robustness.candidates import candidate, names
 from kws_benchmarks.robustness.evaluate import Plan, robustness
-from kws_device import InputError, model_file
+from kws_device import InputError
 from kws_device._support.errors import RequirementError
 from kws_device.front_end import Normalisation
+from kws_device.model import model_file
 from kws_training.cli import schemes
 from kws_training.data.corpus import Folders, keyword_labels
 from kws_training.loop import runs

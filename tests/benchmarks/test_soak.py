@@ -13,7 +13,8 @@ from helpers import one_line_refusal
 from kws_benchmarks.soak.endurance import soak
 from kws_benchmarks.soak.ledger import Expected, Ledger
 from kws_benchmarks.soak.sound import Loss, Rounds, compose_round, draw_losses
-from kws_device import Event, InputError, Spotter, model_file, trial
+from kws_device import Event, InputError, Spotter, trial
+from kws_device.model import model_file
 
 RATE = 16000
 HOURS = 0.1

@@ -13,8 +13,9 @@ from kws_benchmarks.peers.environments import PEERS, environment
 from kws_benchmarks.peers.peer_process import hear
 from kws_benchmarks.speed.cpu_time import speed
 from kws_benchmarks.speed.stages import parts, windows
-from kws_device import InputError, Spotter, audio_files, model_file
-from kws_device.engine import load_engine
+from kws_device import InputError, Spotter, audio_files
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
 
 RATE = 16000
 

@@ -23,9 +23,10 @@ from kws_benchmarks.stream.matching import Script, Span, Tally, Verdict, judge, 
 from kws_benchmarks.stream.outcomes import Streams, Tallies
 from kws_benchmarks.stream.thresholds import best_thresholds, sweep
 from kws_benchmarks.stream.trace import Trace, at_thresholds, listen, replay
-from kws_device import InputError, Spotter, audio_files, model_file
+from kws_device import InputError, Spotter, audio_files
 from kws_device.decoder import Decoder
 from kws_device.events import Event
+from kws_device.model import model_file
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 from kws_training.data.masks import Said

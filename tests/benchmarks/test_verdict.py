@@ -11,8 +11,9 @@ import pytest
 from kws_benchmarks.robustness.candidates import candidate
 from kws_benchmarks.robustness.evaluate import Plan, robustness
 from kws_benchmarks.robustness.verdict import verdict
-from kws_device import Spotter, model_file
+from kws_device import Spotter
 from kws_device.front_end import Normalisation
+from kws_device.model import model_file
 from kws_training.data.corpus import Folders
 from kws_training.loop.threads import keep_products_small
 

@@ -16,7 +16,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_device import AudioFile, Decision, Event, InputError, Spotter, model_file
+from kws_device import AudioFile, Decision, Event, InputError, Spotter
+from kws_device.model import model_file
 from kws_device.sinks import Clips
 from kws_device.sinks.clips import wav
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_device import containers
+from kws_device.model import containers
 
 
 def field(number, value):

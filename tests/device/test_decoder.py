@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kws_device import Spotter, model_file
+from kws_device import Spotter
 from kws_device.decoder import Decoder
+from kws_device.model import model_file
 
 MANIFEST = model_file.read(model_file.find(None)).manifest
 LABELS = MANIFEST.head("keyword").labels

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from helpers import ROOT, one_line_refusal
 
-from kws_device import InputError, Spotter, engine, model_file
+from kws_device import InputError, Spotter
+from kws_device.model import engine, model_file
 
 SCORES = """
 import sys
@@ -84,7 +85,7 @@ def scores(unsmoothed, demo, tmp_path_factory):
 def test_every_engine_hears_the_demo(name, package, demo):
     listen = "import sys; from kws_device.listen import entry; entry()"
     python = python_with(package)
-    model = ROOT / "device" / "kws_device" / "models" / name
+    model = ROOT / "device" / "kws_device" / "model" / "shipped" / name
     options = ["--model", model, "--engine", package, "--file", demo / "demo.flac", "--json"]
     result = subprocess.run(
         [python, "-c", listen, *map(str, options)], check=True, capture_output=True, text=True

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kws_device import audio_files, model_file
-from kws_device.engine import load_engine
+from kws_device import audio_files
 from kws_device.front_end import MelConfig, Normalisation, log_mel, mel_filters
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
 from kws_device.spotter import Spotter
 
 CONFIG = MelConfig(

@@ -11,8 +11,9 @@ from helpers import one_line_refusal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kws_device import InputError, model_file, onnx_graph, tflite_graph
-from kws_device.engine import load_engine
+from kws_device import InputError
+from kws_device.model import model_file, onnx_graph, tflite_graph
+from kws_device.model.engine import load_engine
 
 flatbuffers = pytest.importorskip("flatbuffers", reason="flatbuffers is not installed")
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="ai-edge-litert is not installed")

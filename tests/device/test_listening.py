@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from kws_device import audio_files, model_file
+from kws_device import audio_files
 from kws_device.listening import _States
+from kws_device.model import model_file
 from kws_device.sources import LISTENING
 
 RATE = 16000

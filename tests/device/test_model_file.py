@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from helpers import one_line_refusal
 
-from kws_device import InputError, model_file
-from kws_device.engine import load_engine
-from kws_device.manifest import content_hash, parse, to_json
+from kws_device import InputError
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
+from kws_device.model.manifest import content_hash, parse, to_json
 from kws_device.spotter import Spotter
 
 ODD_DECODER = {

@@ -19,8 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from kws_device import Decision, Event, model_file
+from kws_device import Decision, Event
 from kws_device._support.untrusted_text import printable
+from kws_device.model import model_file
 from kws_device.sinks import Lines, for_people
 from kws_device.sinks import screen as screen_module
 from kws_device.sinks.screen import Screen

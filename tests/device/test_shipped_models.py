@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from kws_device import AudioFile, Spotter, model_file
-from kws_device.manifest import SCENE_HEAD
+from kws_device import AudioFile, Spotter
+from kws_device.model import model_file
+from kws_device.model.manifest import SCENE_HEAD
 
 LARGEST_BYTES = {"kws": 120_000, "accurate": 1_000_000, "tiny": 40_000, "kws-verified": 240_000}
 DEMO_WORDS_MISSED = {"kws": 0, "accurate": 0, "tiny": 2, "kws-verified": 5}

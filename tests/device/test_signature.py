@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from helpers import one_line_refusal
 
-from kws_device import InputError, signature
+from kws_device import InputError
+from kws_device.model import signature
 
 ed25519 = pytest.importorskip(
     "cryptography.hazmat.primitives.asymmetric.ed25519", reason="cryptography is not installed"

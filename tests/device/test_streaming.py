@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kws_device import Spotter, audio_files, model_file
-from kws_device.engine import load_engine
+from kws_device import Spotter, audio_files
 from kws_device.front_end import log_mel
-from kws_device.witness import Witness
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
+from kws_device.model.recording_engine import Witness
 
 BLOCKS = (160, 1, 1023, 4096, 777)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kws_device import InputError
-from kws_device.tensors import Output, Quantiser, scores_of, softmax_of
+from kws_device.model.tensors import Output, Quantiser, scores_of, softmax_of
 
 WHERE = "some.tflite: head keyword"
 SCALES = st.floats(1e-3, 2.0)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_device import InputError, Spotter, model_file
+from kws_device import InputError, Spotter
 from kws_device.decoder import Decoder
-from kws_device.manifest import SCHEMA, VerifierConfig, parse, to_json
+from kws_device.model import model_file
+from kws_device.model.manifest import SCHEMA, VerifierConfig, parse, to_json
 from kws_device.verifier import Verifier, final_score, log_odds
 
 FILE = model_file.read(model_file.find(None))
@@ -194,7 +195,7 @@ def test_a_file_with_a_verifier_is_read_as_it_was_written(tmp_path, suffix):
 def test_another_verifier_than_the_manifests_is_refused(tmp_path):
     other = model_file.read(model_file.find("tiny")).model
     written = model_file.write(tmp_path / "two.tflite", FILE.model, manifest(), verifier=FILE.model)
-    from kws_device import containers
+    from kws_device.model import containers
 
     text = to_json(written.manifest).encode()
     (tmp_path / "two.tflite").write_bytes(containers.join(FILE.model, text, other))

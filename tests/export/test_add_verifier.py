@@ -11,8 +11,9 @@ import pytest
 from helpers import one_line_refusal
 from small_verifier import FILES, LABELS, first_network
 
-from kws_device import AudioFile, Spotter, model_file
-from kws_device.engine import load_verifier
+from kws_device import AudioFile, Spotter
+from kws_device.model import model_file
+from kws_device.model.engine import load_verifier
 from kws_export import onnx_model, tflite_graph
 from kws_export.verifier import add_verifier
 from kws_training.schemes.verifier import settings as verifier_settings

@@ -11,8 +11,8 @@ import soundfile
 import synthetic_datasets
 from helpers import one_line_refusal
 
-from kws_device import model_file
-from kws_device.engine import load_engine
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
 from kws_export import tflite_graph
 
 OPTIONS = ("--test", "--report", "--limit", "int8_agreement=0.85")

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_device import audio_files, model_file
+from kws_device import audio_files
 from kws_device._support.errors import RequirementError
-from kws_device.engine import load_engine
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
 from kws_export import limits, parity
 from kws_export.files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX
 from kws_training.cli.schemes import load

@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from helpers import one_line_refusal
 
 from kws_device._support.native_stderr import quiet_libraries
-from kws_device.tensors import Quantiser
+from kws_device.model.tensors import Quantiser
 from kws_export import tflite, tflite_graph
 from kws_export.logits import without_softmax
 from kws_training.cli import schemes

@@ -14,7 +14,8 @@ import onnx
 from fuzz.mutations import changed_bytes, changed_json
 from fuzz.networks import changed_onnx, changed_tflite, unpack_tflite
 
-from kws_device import InputError, containers, manifest
+from kws_device import InputError
+from kws_device.model import containers, manifest
 from kws_export.tensor_names import packed
 
 _STRUCTURED = {containers.TFLITE: changed_tflite, containers.ONNX: changed_onnx}

@@ -8,8 +8,8 @@ import pytest
 import synthetic_datasets
 from fuzz.datasets import FolderMutants
 
-from kws_device import model_file
 from kws_device._support.schema import plain
+from kws_device.model import model_file
 from kws_training import recipes
 from kws_training.cli import schemes
 

@@ -7,7 +7,8 @@ import pytest
 import soundfile
 from fuzz.model_files import ModelMutants
 
-from kws_device import audio_files, model_file
+from kws_device import audio_files
+from kws_device.model import model_file
 
 
 @pytest.fixture(scope="module")

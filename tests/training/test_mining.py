@@ -15,8 +15,9 @@ import pytest
 import soundfile
 from helpers import one_line_refusal
 
-from kws_device import AudioFile, InputError, Spotter, audio_files, model_file
-from kws_device.engine import load_engine
+from kws_device import AudioFile, InputError, Spotter, audio_files
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
 from kws_training.data.masks import Masks, Said, covers, keywords_in
 from kws_training.data.mined import BEFORE_S, BEHIND_S, read_mined, read_table
 from kws_training.mining.mine import Plan, mine

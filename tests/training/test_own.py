@@ -15,7 +15,8 @@ import soundfile
 import synthetic_datasets
 from helpers import one_line_refusal
 
-from kws_device import InputError, audio_files, model_file
+from kws_device import InputError, audio_files
+from kws_device.model import model_file
 from kws_training.data.layouts import read_dataset
 from kws_training.own import own, words
 from kws_training.own.command import main

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kws_device import InputError, model_file
-from kws_device.engine import load_engine
+from kws_device import InputError
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
 from kws_training.cli import schemes
 from kws_training.loop.warm_start import manifest_of, take_file_weights
 

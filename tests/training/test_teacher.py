@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kws_device import InputError, model_file
+from kws_device import InputError
+from kws_device.model import model_file
 from kws_training.schemes.kit.distillation import Teacher, check_teacher
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from kws_device import InputError, model_file
+from kws_device import InputError
 from kws_device.front_end import log_mel
-from kws_device.manifest import VerifierConfig
+from kws_device.model import model_file
+from kws_device.model.manifest import VerifierConfig
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 from kws_training.data.mined import Mined, Stretch, write_table

@@ -11,10 +11,11 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from kws_device import audio_files, model_file
-from kws_device.containers import TFLITE
-from kws_device.engine import ENGINES
-from kws_device.model_file import ModelFile
+from kws_device import audio_files
+from kws_device.model import model_file
+from kws_device.model.containers import TFLITE
+from kws_device.model.engine import ENGINES
+from kws_device.model.model_file import ModelFile
 
 from .._support.checkout import demo
 from .hosts import Here, Side, There

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device import AudioFile, Spotter, model_file
-from kws_device.engine import load_engine, load_verifier
+from kws_device import AudioFile, Spotter
 from kws_device.front_end import log_mel
-from kws_device.manifest import Manifest
-from kws_device.witness import Witness
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine, load_verifier
+from kws_device.model.manifest import Manifest
+from kws_device.model.recording_engine import Witness
 
 Scores = dict[str, NDArray[np.float32]]
 

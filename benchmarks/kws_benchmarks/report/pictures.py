@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from ..robustness.evaluate import Result
 from ..robustness.published_baselines import CLEAN

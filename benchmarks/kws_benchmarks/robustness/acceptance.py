@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device import Spotter
-from kws_device.manifest import Manifest
+from kws_device.model.manifest import Manifest
 from kws_training.evaluation.metrics import Tally, figure
 from kws_training.evaluation.scoring import Judgement
 

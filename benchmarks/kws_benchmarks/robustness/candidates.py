@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kws_device import InputError, Spotter, model_file
-from kws_device.engine import load_engine
+from kws_device import InputError, Spotter
 from kws_device.front_end import Normalisation
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest, sealed
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest, sealed
 from kws_training.cli.schemes import read_run
 from kws_training.data.layouts import FOLDS
 from kws_training.evaluation.scoring import Predict, engine_predictor, keras_predictor

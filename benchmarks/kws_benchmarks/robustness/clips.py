@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from kws_device import InputError, audio_files
-from kws_device.manifest import Manifest
+from kws_device.model.manifest import Manifest
 from kws_training.data.corpus import (
     Corpus,
     Folders,

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.schema import json_text
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 from kws_training.data.corpus import Folders, split_rules
 from kws_training.evaluation.eval_sets import EvaluationSet
 from kws_training.evaluation.scoring import Judgement, judge_set

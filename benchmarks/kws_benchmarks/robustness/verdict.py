@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, UNKNOWN, Manifest
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD, UNKNOWN, Manifest
 
 from .findings import Finding
 from .published_baselines import FOR_NOISE, FOR_SILENCE

@@ -11,10 +11,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from kws_device import Spotter, model_file, trial
+from kws_device import Spotter, trial
 from kws_device.events import Decision
 from kws_device.listening import Listening
-from kws_device.model_file import ModelFile
+from kws_device.model import model_file
+from kws_device.model.model_file import ModelFile
 from kws_device.sinks import Sink
 from kws_device.sources import AudioSource
 

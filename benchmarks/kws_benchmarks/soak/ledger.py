@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kws_device import Event, Manifest
-from kws_device.manifest import KEYWORD_HEAD
+from kws_device.model.manifest import KEYWORD_HEAD
 
 from .sound import Loss
 

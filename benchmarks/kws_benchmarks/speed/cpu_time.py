@@ -14,8 +14,9 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from kws_device import Manifest, audio_files, model_file
-from kws_device.engine import load_engine
+from kws_device import Manifest, audio_files
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
 from kws_training.data.corpus import read_folder
 from kws_training.loop import runs
 

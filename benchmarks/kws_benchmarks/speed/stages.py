@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from kws_device import Manifest, Spotter
 from kws_device.decoder import Decoder
-from kws_device.engine import Engine
 from kws_device.front_end import MelConfig
+from kws_device.model.engine import Engine
 from kws_device.sources import LISTENING
 
 _BLOCK_S = 0.1

@@ -10,7 +10,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from kws_device import InputError, Manifest, model_file
+from kws_device import InputError, Manifest
+from kws_device.model import model_file
 
 from .figures import curve_point
 from .outcomes import Streams, Tallies, outcome, tallies

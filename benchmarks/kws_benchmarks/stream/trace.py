@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kws_device import Decision, Event, Manifest, Spotter
 from kws_device.decoder import Decoder
-from kws_device.manifest import KEYWORD_HEAD
+from kws_device.model.manifest import KEYWORD_HEAD
 
 from .compose import Segment
 from .matching import Script, ScriptWriter

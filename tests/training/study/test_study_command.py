@@ -12,7 +12,7 @@ import synthetic_datasets
 import tomllib
 from helpers import one_line_refusal
 
-from kws_device import model_file
+from kws_device.model import model_file
 from kws_training.schemes.study.reported import ROWS
 
 SOME = ("base-scd", "run4", "run5")

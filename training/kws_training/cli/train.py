@@ -9,7 +9,7 @@ from pathlib import Path
 from kws_device import InputError
 from kws_device._support.command import ArgumentParser, run
 from kws_device._support.schema import json_text
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from ..data.corpus import Folders
 from ..evaluation.scheme import TrainingOptions

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from kws_device import InputError, audio_files
 from kws_device._support.untrusted_text import printable
 from kws_device.audio_files import SUFFIXES
-from kws_device.manifest import SILENCE, UNKNOWN
+from kws_device.model.manifest import SILENCE, UNKNOWN
 
 from ..recipes.parts import Provenance
 from .layouts import PUBLISHED, Clip, Dataset, audio_below, read_dataset

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device import InputError
-from kws_device.manifest import SCENE_HEAD, SILENCE, Manifest
+from kws_device.model.manifest import SCENE_HEAD, SILENCE, Manifest
 
 from ..data.corpus import Corpus, Recording
 from ..data.segments import (

@@ -9,7 +9,7 @@ from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.schema import json_text
 from kws_device.front_end import Normalisation
-from kws_device.manifest import Manifest
+from kws_device.model.manifest import Manifest
 
 from ..data.corpus import Folders, load_corpus
 from ..loop import runs

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from kws_device.front_end import Normalisation
-from kws_device.manifest import Manifest
+from kws_device.model.manifest import Manifest
 
 from ..data.corpus import Corpus, Folders
 from ..recipes.format import Format

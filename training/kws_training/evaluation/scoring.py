@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from kws_device.engine import Engine
 from kws_device.front_end import Normalisation, log_mel
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
+from kws_device.model.engine import Engine
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 
 from ..signal.mixing import mix
 from .eval_sets import EvaluationSet, Item

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kws_device import InputError
 from kws_device._support.schema import plain
 from kws_device.front_end import Normalisation
-from kws_device.manifest import (
+from kws_device.model.manifest import (
     KEYWORD_HEAD,
     SCENE_HEAD,
     SCHEMA,

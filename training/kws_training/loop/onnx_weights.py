@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device import InputError, containers, model_file
+from kws_device import InputError
+from kws_device.model import containers, model_file
 
 if TYPE_CHECKING:
     import keras

@@ -11,10 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kws_device import InputError, model_file
+from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.schema import json_text
-from kws_device.manifest import Manifest, parse, to_json
+from kws_device.model import model_file
+from kws_device.model.manifest import Manifest, parse, to_json
 
 from .. import recipes
 from ..data.corpus import FOLDER_KINDS, Folders

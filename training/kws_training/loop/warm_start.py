@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device import InputError, containers, model_file
-from kws_device.manifest import Manifest
+from kws_device import InputError
+from kws_device.model import containers, model_file
+from kws_device.model.manifest import Manifest
 
 from . import runs
 from .bn_folding import folded, unfolded

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kws_device import AudioFile, Manifest, Spotter
-from kws_device.engine import load_engine
-from kws_device.manifest import KEYWORD_HEAD
-from kws_device.model_file import ModelFile
+from kws_device.model.engine import load_engine
+from kws_device.model.manifest import KEYWORD_HEAD
+from kws_device.model.model_file import ModelFile
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from kws_device import InputError, audio_files, model_file
+from kws_device import InputError, audio_files
 from kws_device._support import atomic
 from kws_device._support.schema import json_text
-from kws_device.engine import kinds
-from kws_device.model_file import ModelFile
+from kws_device.model import model_file
+from kws_device.model.engine import kinds
+from kws_device.model.model_file import ModelFile
 
 from ..data import mined
 from ..data.masks import Masks, Said, covers, write_masks

@@ -15,7 +15,7 @@ from typing import Any
 import soundfile
 
 from kws_device import audio_files
-from kws_device.model_file import ModelFile
+from kws_device.model.model_file import ModelFile
 
 from ..data.mined import BEFORE_S, BEHIND_S
 from ..loop.threads import keep_products_small

@@ -10,9 +10,10 @@ from pathlib import Path
 import soundfile
 from tqdm import tqdm
 
-from kws_device import InputError, model_file
+from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.schema import json_text
+from kws_device.model import model_file
 
 from ..data import mined, tts
 from ..data.corpus import paths_below

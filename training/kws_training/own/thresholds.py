@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kws_device import AudioFile, InputError, Spotter, model_file
-from kws_device.engine import load_engine, load_verifier
-from kws_device.manifest import Manifest
-from kws_device.model_file import ModelFile
+from kws_device import AudioFile, InputError, Spotter
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine, load_verifier
+from kws_device.model.manifest import Manifest
+from kws_device.model.model_file import ModelFile
 
 from ..mining.candidates import Listener, lowered
 

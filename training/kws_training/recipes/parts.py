@@ -9,7 +9,7 @@ from typing import Protocol
 from kws_device import InputError
 from kws_device._support.schema import check_range, listed
 from kws_device.front_end import MelConfig
-from kws_device.manifest import SILENCE, UNKNOWN
+from kws_device.model.manifest import SILENCE, UNKNOWN
 
 MOST_EPOCHS = 100_000
 LARGEST_SEED = 2**31 - 1

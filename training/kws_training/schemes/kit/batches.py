@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device.front_end import Normalisation
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from ...signal.augment import augmented
 from .distillation import Teacher

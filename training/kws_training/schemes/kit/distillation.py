@@ -8,9 +8,10 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device import InputError, model_file
-from kws_device.engine import load_engine
-from kws_device.manifest import KEYWORD_HEAD, Manifest
+from kws_device import InputError
+from kws_device.model import model_file
+from kws_device.model.engine import load_engine
+from kws_device.model.manifest import KEYWORD_HEAD, Manifest
 
 from ...evaluation.scoring import Predict, engine_predictor, keras_predictor
 from ...loop import runs

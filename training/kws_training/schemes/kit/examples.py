@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device.front_end import log_mel
-from kws_device.manifest import SILENCE, UNKNOWN
+from kws_device.model.manifest import SILENCE, UNKNOWN
 
 from ...data.corpus import Corpus, keyword_labels
 from ...data.segments import from_db, power, random_crop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.manifest import SILENCE, UNKNOWN
+from kws_device.model.manifest import SILENCE, UNKNOWN
 
 from ...data.corpus import Corpus, keyword_labels
 from ...data.segments import random_crop

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from kws_device.manifest import SILENCE, UNKNOWN
+from kws_device.model.manifest import SILENCE, UNKNOWN
 
 from ...data.corpus import keyword_labels
 from ...data.segments import centred, power, word_extent

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kws_device import InputError
 from kws_device._support.untrusted_text import printable
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from ...data.corpus import Folders, check_keywords, keyword_labels, load_corpus, split_rules
 from ...evaluation.eval_sets import SNRS_DB, backgrounds_of, check_scenes, evaluation_sets, material

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from ...data.check import counts, leaks
 from ...data.layouts import Dataset

@@ -13,7 +13,7 @@ from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.schema import build, json_text
 from kws_device.front_end import Normalisation
-from kws_device.manifest import SILENCE, Manifest
+from kws_device.model.manifest import SILENCE, Manifest
 
 from ...data.corpus import Corpus
 from ...evaluation.eval_sets import (

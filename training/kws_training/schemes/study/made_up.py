@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from kws_device.front_end import Normalisation
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from .batches import SpectrogramBatches
 from .examples import Examples

@@ -13,7 +13,7 @@ import numpy as np
 from kws_device import InputError
 from kws_device._support.untrusted_text import printable
 from kws_device.front_end import Normalisation
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
 
 from ...data.check import leaks
 from ...data.corpus import Corpus, Folders, check_keywords, load_corpus

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from kws_device._support.schema import check_range
 from kws_device.front_end import MelConfig
-from kws_device.manifest import KEYWORD_HEAD, SCENE_HEAD
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD
 
 from ...data.layouts import FOLDS
 from ...data.splits import SPLITS

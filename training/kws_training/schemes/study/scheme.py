@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kws_device.front_end import Normalisation
-from kws_device.manifest import Manifest
+from kws_device.model.manifest import Manifest
 
 from ...data.corpus import Corpus, Folders
 from ...evaluation.eval_sets import EvaluationSet, Item

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device.front_end import Normalisation
-from kws_device.manifest import VERIFIER_OUTPUT
+from kws_device.model.manifest import VERIFIER_OUTPUT
 
 from ...signal.augment import augmented
 from .examples import Examples

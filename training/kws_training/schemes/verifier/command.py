@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kws_device import InputError
 from kws_device._support.command import ArgumentParser
-from kws_device.manifest import Source
+from kws_device.model.manifest import Source
 
 from ...recipes import listed, override
 from .recipe import FORMAT, with_epochs

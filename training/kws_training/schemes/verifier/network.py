@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kws_device.front_end import MelConfig
-from kws_device.manifest import VERIFIER_OUTPUT
+from kws_device.model.manifest import VERIFIER_OUTPUT
 
 from ...loop.bn_folding import folded
 from ..kit.network import residual_network

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device import InputError, audio_files
-from kws_device.manifest import SILENCE
+from kws_device.model.manifest import SILENCE
 
 from ...data.corpus import (
     Recording,

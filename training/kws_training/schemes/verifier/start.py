@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kws_device import containers, model_file
-from kws_device.manifest import KEYWORD_HEAD, VERIFIER_OUTPUT
+from kws_device.model import containers, model_file
+from kws_device.model.manifest import KEYWORD_HEAD, VERIFIER_OUTPUT
 
 from ...loop import runs
 from ...loop.bn_folding import folded

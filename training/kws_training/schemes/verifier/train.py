@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kws_device import InputError, containers, model_file
+from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.schema import plain
 from kws_device.front_end import Normalisation
-from kws_device.manifest import VERIFIER_OUTPUT, Source, VerifierConfig
-from kws_device.model_file import ModelFile
+from kws_device.model import containers, model_file
+from kws_device.model.manifest import VERIFIER_OUTPUT, Source, VerifierConfig
+from kws_device.model.model_file import ModelFile
 
 from ...evaluation.scoring import keras_predictor
 from ...loop import runs

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from kws_device import InputError, Spotter
-from kws_device.engine import load_engine
 from kws_device.front_end import log_mel
-from kws_device.manifest import KEYWORD_HEAD
-from kws_device.model_file import ModelFile
+from kws_device.model.engine import load_engine
+from kws_device.model.manifest import KEYWORD_HEAD
+from kws_device.model.model_file import ModelFile
 
 from ...data.mined import Stretch
 from ...mining.candidates import lowered

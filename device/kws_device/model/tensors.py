@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._support.errors import InputError
+from .._support.errors import InputError
 
 
 def scores_of(values: NDArray[np.float32], softmax: bool, where: str) -> NDArray[np.float32]:

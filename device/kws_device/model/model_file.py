@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
+from .._support import atomic
+from .._support.errors import InputError
 from . import containers
-from ._support import atomic
-from ._support.errors import InputError
 from .manifest import Manifest, content_hash, parse, sealed, to_json
 
 _LARGEST_FILE = 32 << 20
@@ -148,7 +148,7 @@ def write(path: Path, model: bytes, manifest: Manifest, verifier: bytes | None =
 
 
 def _shipped_models() -> Path:
-    return Path(str(resources.files(__package__) / "models"))
+    return Path(str(resources.files(__package__) / "shipped"))
 
 
 def _sha256(network: bytes | None) -> str | None:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ._support.errors import InputError
-from ._support.schema import build, check_range, listed, plain
-from ._support.untrusted_text import printable
-from .front_end import MelConfig, Normalisation
+from .._support.errors import InputError
+from .._support.schema import build, check_range, listed, plain
+from .._support.untrusted_text import printable
+from ..front_end import MelConfig, Normalisation
 
 SCHEMA = 4
 READABLE = (3, 4)

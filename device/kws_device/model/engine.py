@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .._support.errors import InputError
+from .._support.native_stderr import quiet_libraries
 from . import onnx_graph, tflite_graph
-from ._support.errors import InputError
-from ._support.native_stderr import quiet_libraries
 from .containers import ONNX, TFLITE, kind
 from .manifest import VERIFIER_OUTPUT
 from .model_file import ModelFile

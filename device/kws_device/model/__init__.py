@@ -1,0 +1,1 @@
+"""The model file: its manifest, its containers, the checks before it runs, and the engines that run it."""
