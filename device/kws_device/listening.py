@@ -9,7 +9,7 @@ from typing import Any
 from ._support.errors import InputError
 from .sinks import Sink
 from .sources import LISTENING, AudioSource, Microphone
-from .sources.detached import Detached
+from .sources.abandonable_call import Detached
 from .spotter import Spotter
 
 _FIRST_GAP_S = 1.0

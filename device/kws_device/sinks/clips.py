@@ -21,9 +21,9 @@ from .._support.errors import InputError
 from ..events import Decision, Event
 from ..sources import AudioSource
 from ..spotter import Spotter
-from .background import Background
-from .notes import Notes
+from .rate_limit import Notes
 from .sink import Sink
+from .worker import Background
 
 _WAITING = 30
 """Clips of a second that may wait for a slow card: 64 kB each."""

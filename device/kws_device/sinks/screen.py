@@ -18,11 +18,11 @@ from ..events import Decision
 from ..levels import dbfs, rms
 from ..sources import LISTENING, AudioSource
 from ..spotter import Spotter
-from .background import Background
-from .notes import Notes
-from .people import Lines, account, sentence
+from .rate_limit import Notes
 from .sink import Sink
 from .terminal import BOLD, RED, YELLOW, Line, Terminal
+from .text import Lines, account, sentence
+from .worker import Background
 
 _REDRAW_S = 0.1
 _RATES_OVER_S = 2.0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .._support.errors import InputError
 from . import portaudio
-from .detached import Detached
+from .abandonable_call import Detached
 from .sample_clock import SampleClock
 from .source import LISTENING
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from .._support.errors import InputError
 from .._support.native_stderr import quiet_libraries
-from .detached import Detached
+from .abandonable_call import Detached
 
 _BLOCK_S = 0.02
 _MOST_QUEUED_S = 30.0

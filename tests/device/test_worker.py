@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from kws_device import InputError
-from kws_device.sinks.background import Background
-from kws_device.sinks.notes import Notes
+from kws_device.sinks.rate_limit import Notes
+from kws_device.sinks.worker import Background
 
 LONG_S = 30.0
 

@@ -16,9 +16,9 @@ from .._support.errors import InputError
 from ..events import Decision, Event
 from ..sources import AudioSource
 from ..spotter import Spotter
-from .background import Background
-from .notes import Notes
+from .rate_limit import Notes
 from .sink import Sink
+from .worker import Background
 
 _WAITING = 32
 """Events that may wait: as many as a recording brings at once, which is heard faster than it was said."""

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from .._support.errors import InputError
-from .notes import Notes
+from .rate_limit import Notes
 
 
 class Background:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kws_device.sinks.notes import Notes
+from kws_device.sinks.rate_limit import Notes
 
 
 class Clock:
