@@ -151,7 +151,7 @@ def test_no_json_is_written_with_numbers_that_it_has_no_word_for(folder):
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
-        ("kws_device.listen", {"sounddevice", "tensorflow", "librosa"}),
+        ("kws_device.cli.listen", {"sounddevice", "tensorflow", "librosa"}),
         ("kws_training.cli.train", {"tensorflow", "keras", "librosa", "matplotlib"}),
         ("kws_training.cli.data", {"tensorflow", "keras", "librosa", "matplotlib"}),
         ("kws_export.cli", {"tensorflow", "keras", "librosa", "matplotlib"}),

@@ -5,9 +5,9 @@
         print(event.keyword, event.score, event.scene)
 
 The way of a sound: a source yields blocks of samples (sources); a ring holds the last
-second (rings); its newest frames become log-mels (front_end) in a second ring; an engine scores
-them (engine); a decoder turns scores into events (decoder); sinks pass them on (sinks). What all of
-them need to know is written in the model file (manifest, model_file).
+second (ring_buffer); its newest frames become log-mels (front_end) in a second ring; an engine scores
+them (model); a decoder turns scores into events (decoder); sinks pass them on (sinks). What all of
+them need to know is written in the model file (model).
 """
 
 from ._support.errors import InputError

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .events import Decision, Event
 from .model.manifest import KEYWORD_HEAD, SCENE_HEAD, DecoderConfig, Head, Manifest
-from .rings import Ring
+from .ring_buffer import Ring
 
 _NONE: Mapping[str, float] = MappingProxyType({})
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._support.errors import InputError
+from .activity_gate import SilenceGate
 from .decoder import Decoder
 from .events import Decision, Event
 from .front_end import Workspace, log_mel
@@ -19,8 +20,7 @@ from .model import model_file
 from .model.engine import Engine, kinds, load_engine, load_verifier
 from .model.manifest import KEYWORD_HEAD, Manifest
 from .model.model_file import ModelFile
-from .rings import Ring
-from .silence import SilenceGate
+from .ring_buffer import Ring
 from .sources import AudioSource
 from .verifier import Verifier
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .model.engine import Engine
 from .model.manifest import KEYWORD_HEAD, VERIFIER_OUTPUT, Manifest, VerifierConfig
-from .rings import Ring
+from .ring_buffer import Ring
 
 _SUREST = 1e-6
 """Scores are kept so far from 0 and 1, so that log-odds stay finite (within 13.8)."""

@@ -83,7 +83,7 @@ def scores(unsmoothed, demo, tmp_path_factory):
 
 @pytest.mark.parametrize(("name", "package"), MATRIX)
 def test_every_engine_hears_the_demo(name, package, demo):
-    listen = "import sys; from kws_device.listen import entry; entry()"
+    listen = "import sys; from kws_device.cli.listen import entry; entry()"
     python = python_with(package)
     model = ROOT / "device" / "kws_device" / "model" / "shipped" / name
     options = ["--model", model, "--engine", package, "--file", demo / "demo.flac", "--json"]

@@ -128,7 +128,7 @@ def test_what_is_no_key_is_refused_before_anything_is_heard(key, command, demo):
 
 def test_without_the_package_one_line_says_what_to_install():
     script = (
-        "import sys; sys.modules['cryptography'] = None; from kws_device.listen import entry; "
+        "import sys; sys.modules['cryptography'] = None; from kws_device.cli.listen import entry; "
         "sys.argv = ['kws-listen', '--require-signature', 'RWQ']; entry()"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

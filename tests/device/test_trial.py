@@ -113,7 +113,7 @@ def test_a_shipped_model_needs_no_second_process(demo, model):
 import subprocess, sys
 def refused(*arguments, **options): raise OSError(11, "Resource temporarily unavailable")
 subprocess.run = refused
-from kws_device.listen import main
+from kws_device.cli.listen import main
 main(["--model", sys.argv[1], "--file", {str(demo / "demo.flac")!r}])
 """
     shipped = subprocess.run([sys.executable, "-c", script, "kws"], capture_output=True, text=True)

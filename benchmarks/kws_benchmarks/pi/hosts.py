@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from .._support.processes import ONE_THREAD, output
 from .machine import Machine
 
-_LISTEN = "import sys; sys.argv[0] = 'kws-listen'; from kws_device.listen import entry; entry()"
+_LISTEN = "import sys; sys.argv[0] = 'kws-listen'; from kws_device.cli.listen import entry; entry()"
 
 
 class Side(Protocol):

@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from kws_device import Spotter, trial
 from kws_device.events import Decision
-from kws_device.listening import Listening
 from kws_device.model import model_file
 from kws_device.model.model_file import ModelFile
+from kws_device.session import Listening
 from kws_device.sinks import Sink
 from kws_device.sources import AudioSource
 

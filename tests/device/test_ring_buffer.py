@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_device.rings import Ring
+from kws_device.ring_buffer import Ring
 
 
 @given(st.integers(1, 40), st.lists(st.integers(0, 40), max_size=60))

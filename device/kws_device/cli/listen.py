@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import check, trial
-from ._support.command import ArgumentParser, run
-from ._support.errors import InputError
-from ._support.schema import json_text
-from ._support.untrusted_text import printable
-from .listening import Listening
-from .model import model_file, signature
-from .model.engine import ENGINES
-from .model.manifest import describe
-from .sinks import Clips, Commands, JsonLines, Service, Sink, for_people
-from .sources import AudioFile, AudioSource, Microphone, RawStream, portaudio
-from .spotter import Spotter
+from .. import trial
+from .._support.command import ArgumentParser, run
+from .._support.errors import InputError
+from .._support.schema import json_text
+from .._support.untrusted_text import printable
+from ..model import model_file, signature
+from ..model.engine import ENGINES
+from ..model.manifest import describe
+from ..session import Listening
+from ..sinks import Clips, Commands, JsonLines, Service, Sink, for_people
+from ..sources import AudioFile, AudioSource, Microphone, RawStream, portaudio
+from ..spotter import Spotter
+from . import mic_check
 
 _CHECK_S = 5.0
 
@@ -114,11 +115,11 @@ def _check(options: Any) -> None:
         raise InputError("--check listens to a microphone; leave --file and --stdin out")
     print(f"say a few words, for {_CHECK_S:g} seconds", file=sys.stderr)
     recording, rate = portaudio.record(options.device, _CHECK_S)
-    findings = check.examine(recording, rate)
+    findings = mic_check.examine(recording, rate)
     if options.json:
         print(json_text(findings))
     else:
-        print("\n".join([*check.figures(findings), *check.report(findings)]))
+        print("\n".join([*mic_check.figures(findings), *mic_check.report(findings)]))
 
 
 def _end_on_sigterm() -> None:

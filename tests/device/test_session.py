@@ -15,8 +15,8 @@ import pytest
 import soundfile
 
 from kws_device import audio_files
-from kws_device.listening import _States
 from kws_device.model import model_file
+from kws_device.session import _States
 from kws_device.sources import LISTENING
 
 RATE = 16000
