@@ -32,7 +32,7 @@ class Decoder:
         self._manifest = manifest
         config = manifest.decoder
         self._smoothers = {head.name: _Smoother(head, config) for head in manifest.heads}
-        labels = manifest.labels
+        self._labels = labels = manifest.labels
         self._scenes = labels.get(SCENE_HEAD, ())
         self._keywords = [(word, labels[KEYWORD_HEAD].index(word)) for word in config.thresholds]
         self._verifies = manifest.verifier is not None
@@ -93,7 +93,7 @@ class Decoder:
                 scene_score = None if scene is None else round(float(smoothed[SCENE_HEAD][likeliest]), 4)
                 start_s = round(end_s - self._manifest.front_end.clip_ms / 1000, 3)
                 event = Event(keyword, round(score, 4), start_s, end_s, scene, scene_score, self._verifies)
-        return Decision(end_s, smoothed, event, verified)
+        return Decision(end_s, smoothed, event, verified, self._labels)
 
     def _report(
         self, smoothed: NDArray[np.float64], thresholds: dict[str, float]

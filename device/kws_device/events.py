@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from .levels import SILENCE_DBFS
+
 
 @dataclass(frozen=True)
 class Event:
@@ -28,8 +30,17 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """A piece of sound."""
+
+    samples: NDArray[np.float32]
+    """Mono, shape (n,), full scale is 1.0."""
+    sample_rate_hz: int
+
+
+@dataclass(frozen=True)
 class Decision:
-    """What the model made of one window."""
+    """What the model made of one window, and how loud its newest sound was."""
 
     end_s: float
     """The end of the window, in seconds of audio since the source began."""
@@ -39,3 +50,13 @@ class Decision:
     """The keyword that this decision reports, if it does."""
     verified: Mapping[str, float] = field(default_factory=dict)
     """The verifier's score of each candidate on which it finished with this decision, by keyword."""
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The labels by head: `labels[head][i]` has the score `scores[head][i]`."""
+    level_dbfs: float = SILENCE_DBFS
+    """The root mean square of the sound since the decision before."""
+    peak_dbfs: float = SILENCE_DBFS
+    """The largest sample of that sound."""
+    clip: Clip | None = field(default=None, compare=False, repr=False)
+    """With an event: the sound up to `end_s`, as much as the model and its verifier see of it. None without
+    one, so that a list of decisions stays small.
+    """

@@ -37,6 +37,11 @@ def dbfs(amplitude: float) -> float:
     return max(SILENCE_DBFS, 20 * math.log10(amplitude)) if amplitude > 0 else SILENCE_DBFS
 
 
+def peak(samples: NDArray[np.floating[Any]]) -> float:
+    """The largest magnitude of samples, shape (n,), n above zero."""
+    return float(np.abs(samples).max())
+
+
 def rms(samples: NDArray[np.floating[Any]]) -> float:
     """The root of the mean square of samples, shape (n,), n above zero."""
     return math.sqrt(float(np.dot(samples, samples)) / len(samples))

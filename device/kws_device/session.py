@@ -49,6 +49,11 @@ class Listening:
         self._decisions = 0
         self._cpu_s = time.process_time()
 
+    @property
+    def spotter(self) -> Spotter:
+        """The one that listens now; another one after each reload that succeeds."""
+        return self._spotter
+
     def run(self, sources: Iterable[AudioSource]) -> None:
         """Listen to one source after the other; sinks get one summary, also where Ctrl-C ends it.
 
@@ -88,7 +93,7 @@ class Listening:
             for decision in self._spotter.decisions_in(block):
                 self._decisions += 1
                 for sink in self._sinks:
-                    sink.decided(decision, self._spotter, source)
+                    sink.decided(decision, source)
             fed += len(block)
 
     def _reload_if_asked(self, sample_rate_hz: int, at_s: float) -> None:

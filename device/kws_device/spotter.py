@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ._support.errors import InputError
 from .activity_gate import SilenceGate
 from .decoder import Decoder
-from .events import Decision, Event
+from .events import Clip, Decision, Event
 from .front_end import Workspace, log_mel
-from .levels import as_float, dbfs, rms
+from .levels import as_float, dbfs, peak, rms
 from .model import model_file
 from .model.engine import Engine, kinds, load_engine, load_verifier
 from .model.manifest import KEYWORD_HEAD, Manifest
@@ -169,19 +169,23 @@ class Spotter:
                 yield self._decide()
 
     def _decide(self) -> Decision:
-        scores = self._scores()
+        newest = self._samples.read()[-self._step :]
+        level_dbfs = dbfs(rms(newest))
+        scores = self._scores(level_dbfs)
         self._decisions += 1
         # In whole steps, so that times do not drift in a year.
         elapsed_s = self._decisions * self._step / self._rate_hz
         end_s = round(self._start_s + elapsed_s, 3)
-        return self._decoder.decide(scores, end_s, self._verifier.look if self._verifier else None)
+        decision = self._decoder.decide(scores, end_s, self._verifier.look if self._verifier else None)
+        clip = None if decision.event is None else Clip(self.stretch().copy(), self._rate_hz)
+        return replace(decision, level_dbfs=level_dbfs, peak_dbfs=dbfs(peak(newest)), clip=clip)
 
-    def _scores(self) -> dict[str, NDArray[np.float32]]:
+    def _scores(self, level_dbfs: float) -> dict[str, NDArray[np.float32]]:
         config = self.manifest.front_end
         if not self._incremental:
             return self._engine.run(self._prepared(log_mel(self.clip(), config)))
         mels = log_mel(self.clip()[self._newest], config, self._workspace)
-        silent = self._gate is not None and self._gate.is_silent(mels, dbfs(rms(self.clip()[-self._step :])))
+        silent = self._gate is not None and self._gate.is_silent(mels, level_dbfs)
         normalised = self.manifest.normalisation.apply(mels, out=mels)
         if self._verifier is not None:
             self._verifier.hear(normalised)

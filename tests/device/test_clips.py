@@ -8,7 +8,6 @@ import shutil
 import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,13 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kws_device import AudioFile, Decision, Event, InputError, Spotter
-from kws_device.model import model_file
+from kws_device.events import Clip
 from kws_device.sinks import Clips
 from kws_device.sinks.clips import wav
 
 RATE = 16000
 BEGAN = datetime(2026, 5, 6, 7, 45, 1, 250000, tzinfo=timezone.utc)
-MANIFEST = model_file.read(model_file.find(None)).manifest
 
 
 class Clock:
@@ -49,7 +47,7 @@ def unheard():
 def fire(clips, keyword="yes", sound=None, score=0.9712):
     event = Event(keyword, score, 1.0, 2.0, None, None)
     samples = np.zeros(RATE, dtype=np.float32) if sound is None else sound
-    clips.decided(Decision(2.0, {}, event), SimpleNamespace(stretch=lambda: samples, manifest=MANIFEST), None)
+    clips.decided(Decision(2.0, {}, event, clip=Clip(samples, RATE)), None)
 
 
 def names(folder):
@@ -61,7 +59,7 @@ def test_what_fired_is_what_is_saved(unheard, demo, tmp_path):
     clips = Clips(tmp_path / "new" / "clips", unheard)
     fired = []
     for decision in spotter.decisions(source):
-        clips.decided(decision, spotter, source)
+        clips.decided(decision, source)
         if decision.event is not None:
             fired.append((decision.event, spotter.clip().copy()))
     clips.finished({})
@@ -94,16 +92,6 @@ def test_what_is_louder_than_full_scale_is_clipped_and_nothing_else_changes(valu
     heard = soundfile.read(io.BytesIO(wav(np.array(values, dtype=np.float32), RATE)), dtype="int16")[0]
     expected = [min(32767, max(-32768, round(float(np.float32(v)) * 32768))) for v in values]
     assert heard.tolist() == expected
-
-
-def test_the_sound_is_that_of_the_event_though_more_is_heard_meanwhile(unheard, tmp_path):
-    clips = Clips(tmp_path, unheard)
-    sound = np.full(RATE, 0.5, dtype=np.float32)
-    fire(clips, sound=sound)
-    sound[:] = -0.5
-    clips.finished({})
-    [path] = tmp_path.iterdir()
-    assert (soundfile.read(path)[0] == 0.5).all()
 
 
 def test_only_the_newest_are_kept_and_nothing_else_is_touched(unheard, tmp_path):

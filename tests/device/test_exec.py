@@ -32,7 +32,7 @@ def unheard():
 
 def fire(commands, keyword="yes", scene="rain"):
     event = Event(keyword, 0.9712, 1.5, 2.5, scene, None if scene is None else 0.61)
-    commands.decided(Decision(2.5, {}, event), None, SOURCE)
+    commands.decided(Decision(2.5, {}, event), SOURCE)
 
 
 def script(path, text):
@@ -113,7 +113,7 @@ def test_one_after_the_other_in_order(unheard, tmp_path):
 
 def test_decisions_without_an_event_run_nothing(unheard, tmp_path):
     commands = Commands(f"touch {tmp_path}/run", unheard)
-    commands.decided(Decision(2.5, {}, None), None, SOURCE)
+    commands.decided(Decision(2.5, {}, None), SOURCE)
     commands.finished({})
     assert not (tmp_path / "run").exists()
 
@@ -126,7 +126,7 @@ def test_it_reads_nothing_of_our_input_and_prints_nothing_into_our_output(tmp_pa
         from kws_device import Decision, Event
         from kws_device.sinks import Commands
         commands = Commands("sh -c 'cat; echo from the command'", print, timeout_s=60)
-        commands.decided(Decision(1, {}, Event("yes", 1, 0, 1, None, None)), None, SimpleNamespace(name="m"))
+        commands.decided(Decision(1, {}, Event("yes", 1, 0, 1, None, None)), SimpleNamespace(name="m"))
         print('{"type": "keyword"}')
         commands.finished({})
         """,

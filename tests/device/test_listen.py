@@ -17,6 +17,7 @@ from fake_terminal import FakeTerminal
 from helpers import one_line_refusal
 
 from kws_device import AudioFile, RawStream, Spotter, audio_files
+from kws_device.levels import SILENCE_DBFS
 
 RATE = 16000
 
@@ -237,6 +238,39 @@ def test_the_clip_of_a_decision_in_a_block_is_its_window():
     spotter = Spotter.load()
     for decision in spotter.decisions_in(block):
         assert spotter.clip()[-1] == block[round(decision.end_s * RATE) - 1]
+
+
+def test_a_decision_tells_how_loud_the_sound_since_the_one_before_is():
+    step = RATE // 10
+    block = np.repeat(np.float32([0.1, 0.01, 0.0]), step)
+    block[step] = -0.5
+    loud, quiet, silent = Spotter.load().feed(block)
+    assert (loud.level_dbfs, loud.peak_dbfs) == pytest.approx((-20, -20), abs=0.01)
+    assert quiet.level_dbfs == pytest.approx(10 * np.log10(0.01**2 + 0.5**2 / step), abs=0.01)
+    assert quiet.peak_dbfs == pytest.approx(20 * np.log10(0.5), abs=0.01)
+    assert (silent.level_dbfs, silent.peak_dbfs) == (SILENCE_DBFS, SILENCE_DBFS)
+
+
+def test_a_decision_with_an_event_carries_its_sound_and_no_other_does(demo):
+    sound = audio_files.read(demo / "demo.flac", RATE)[: 10 * RATE]
+    decisions = Spotter.load().feed(sound)
+    padded = np.concatenate([np.zeros(RATE, dtype=np.float32), sound])
+    assert any(decision.event for decision in decisions)
+    for decision in decisions:
+        assert (decision.clip is None) == (decision.event is None)
+        if decision.clip is not None:
+            end = RATE + round(decision.end_s * RATE)
+            np.testing.assert_array_equal(decision.clip.samples, padded[end - RATE : end])
+            assert decision.clip.sample_rate_hz == RATE
+
+
+def test_a_decision_names_its_scores(demo):
+    sound = audio_files.read(demo / "demo.flac", RATE)[: 10 * RATE]
+    heard = [decision for decision in Spotter.load().feed(sound) if decision.event is not None]
+    assert heard
+    for decision in heard:
+        best = decision.labels["keyword"][decision.scores["keyword"].argmax()]
+        assert best == decision.event.keyword
 
 
 @pytest.mark.parametrize("sizes", [[3], [1], [5, 2, 1], [3200]])

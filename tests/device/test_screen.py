@@ -21,6 +21,7 @@ from wcwidth import wcswidth
 
 from kws_device import Decision, Event
 from kws_device._support.untrusted_text import printable
+from kws_device.levels import dbfs, peak, rms
 from kws_device.model import model_file
 from kws_device.sinks import Lines, for_people
 from kws_device.sinks import screen as screen_module
@@ -51,7 +52,7 @@ class Listening:
         )
         self.source = SimpleNamespace(name="usb microphone", state=LISTENING, lost_s=0.0, audio_s=0.0)
         self.manifest = MANIFEST
-        self.sound = np.full(RATE, 0.1, dtype=np.float32)
+        self.sound = np.full(RATE // 10, 0.1, dtype=np.float32)
         self.decisions = 0
 
     def decide(self, keyword=None, leader="yes", score=0.75):
@@ -64,8 +65,11 @@ class Listening:
             values = np.zeros(len(head.labels))
             values[head.labels.index(leader) if leader in head.labels else 1] = score
             scores[head.name] = values
-        spotter = SimpleNamespace(manifest=self.manifest, clip=lambda: self.sound)
-        self.screen.decided(Decision(end_s, scores, event), spotter, self.source)
+        level_dbfs, peak_dbfs = dbfs(rms(self.sound)), dbfs(peak(self.sound))
+        decision = Decision(
+            end_s, scores, event, labels=self.manifest.labels, level_dbfs=level_dbfs, peak_dbfs=peak_dbfs
+        )
+        self.screen.decided(decision, self.source)
         self.drawn()
 
     def drawn(self):
@@ -310,10 +314,9 @@ def test_an_error_gives_the_cursor_back(error, tmp_path):
             manifest = model_file.read(model_file.find(None)).manifest
             def main(argv):
                 sink = for_people(sys.stdout, sys.stderr)
-                spotter = SimpleNamespace(manifest=manifest, clip=lambda: np.zeros(16000, dtype=np.float32))
                 source = SimpleNamespace(name="m", state="listening", lost_s=0.0)
                 scores = {{head.name: np.ones(len(head.labels)) for head in manifest.heads}}
-                sink.decided(Decision(0.1, scores, None), spotter, source)
+                sink.decided(Decision(0.1, scores, None, labels=manifest.labels), source)
                 raise {error}
             run(main)
             """
@@ -356,7 +359,7 @@ def test_a_terminal_that_was_stopped_stops_nobody_and_catches_up(monkeypatch):
 def test_a_terminal_that_cannot_be_drawn_on_gets_plain_lines(environment, terminal):
     sink = for_people(terminal.stream, terminal.stream, environment)
     assert isinstance(sink, Lines)
-    sink.decided(Decision(1.0, {}, Event("yes", 0.97, 0.0, 1.0, None, None)), None, None)
+    sink.decided(Decision(1.0, {}, Event("yes", 0.97, 0.0, 1.0, None, None)), None)
     sink.noted("a note")
     sink.finished(SUMMARY)
     assert terminal.lines == [

@@ -54,7 +54,7 @@ def systemd(request, tmp_path):
 
 
 def decide(service, state=LISTENING):
-    service.decided(None, None, SimpleNamespace(state=state, name="microphone"))
+    service.decided(None, SimpleNamespace(state=state, name="microphone"))
 
 
 def test_ready_with_the_first_decision_and_only_once(systemd):

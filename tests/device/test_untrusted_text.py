@@ -42,7 +42,7 @@ def test_events_and_notes_cannot_steer_the_terminal():
     events, notes = io.StringIO(), io.StringIO()
     lines = Lines(events, notes)
     event = Event(HOSTILE, 0.9, 0.0, 1.0, HOSTILE, 0.5, False)
-    lines.decided(Decision(1.0, {}, event, {}), None, None)
+    lines.decided(Decision(1.0, {}, event), None)
     lines.noted(HOSTILE)
     for stream in (events, notes):
         assert stream.getvalue().count("\n") == 1
@@ -52,7 +52,7 @@ def test_events_and_notes_cannot_steer_the_terminal():
 def test_json_lines_are_ascii_and_say_what_the_name_was():
     stream = io.StringIO()
     event = Event("yes", 0.9, 0.0, 1.0, None, None, False)
-    JsonLines(stream).decided(Decision(1.0, {}, event, {}), None, SimpleNamespace(name=HOSTILE))
+    JsonLines(stream).decided(Decision(1.0, {}, event), SimpleNamespace(name=HOSTILE))
     (line,) = stream.getvalue().splitlines()
     assert line.isascii()
     assert line.isprintable()

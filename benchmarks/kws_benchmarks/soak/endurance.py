@@ -139,8 +139,9 @@ class _Soak(Sink):
         """See Sink."""
         self._waiting = False
 
-    def decided(self, decision: Decision, spotter: Spotter, source: AudioSource) -> None:
+    def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
+        spotter = self._listening.spotter
         if self._must_be_taken is not None:
             taken = spotter is not self._spotter
             self._reloads += taken

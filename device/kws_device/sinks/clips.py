@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from .._support import atomic
 from .._support.errors import InputError
-from ..events import Decision, Event
+from ..events import Clip, Decision, Event
 from ..sources import AudioSource
-from ..spotter import Spotter
 from .rate_limit import Notes
 from .sink import Sink
 from .worker import Background
@@ -72,27 +71,24 @@ class Clips(Sink):
         self._keep = keep
         self._background = Background(f"--save-clips {folder}", Notes(note), _WAITING)
 
-    def decided(self, decision: Decision, spotter: Spotter, source: AudioSource) -> None:
+    def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
-        event = decision.event
-        if event is None:
-            return
-        now = self._clock()
-        samples = spotter.stretch().copy()  # a view, and the sound goes on
-        rate = spotter.manifest.front_end.sample_rate_hz
-        self._background.submit(lambda: self._write(now, event, samples, rate))
+        event, clip = decision.event, decision.clip
+        if event is not None and clip is not None:
+            now = self._clock()
+            self._background.submit(lambda: self._write(now, event, clip))
 
     def finished(self, summary: dict[str, Any]) -> None:
         """See Sink."""
         self._background.close(_PATIENCE_S)
 
-    def _write(self, now: datetime, event: Event, samples: NDArray[np.float32], sample_rate_hz: int) -> None:
+    def _write(self, now: datetime, event: Event, clip: Clip) -> None:
         if not self._folder.is_dir():
             # Not made again: where a stick was pulled out, that would fill the card below it.
             raise InputError("the folder is gone; put it back")
         name = self._name(now, event)
         try:
-            atomic.write_bytes(self._folder / name, wav(samples, sample_rate_hz), _OWNERS_FILE)
+            atomic.write_bytes(self._folder / name, wav(clip.samples, clip.sample_rate_hz), _OWNERS_FILE)
         finally:
             self._prune(name)
 

@@ -15,7 +15,6 @@ from typing import Any
 from .._support.errors import InputError
 from ..events import Decision, Event
 from ..sources import AudioSource
-from ..spotter import Spotter
 from .rate_limit import Notes
 from .sink import Sink
 from .worker import Background
@@ -51,7 +50,7 @@ class Commands(Sink):
         self._ended = threading.Event()
         self._background = Background(self._name, self._notes, _WAITING)
 
-    def decided(self, decision: Decision, spotter: Spotter, source: AudioSource) -> None:
+    def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
         if decision.event is not None:
             told = environment(decision.event, source.name)

@@ -9,7 +9,6 @@ from .._support.schema import json_text
 from .._support.untrusted_text import printable
 from ..events import Decision
 from ..sources import AudioSource
-from ..spotter import Spotter
 from .sink import Sink
 
 
@@ -19,7 +18,7 @@ class JsonLines(Sink):
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def decided(self, decision: Decision, spotter: Spotter, source: AudioSource) -> None:
+    def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
         if decision.event is not None:
             self._write({"type": "keyword", **vars(decision.event), "source": source.name})

@@ -12,12 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-import numpy as np
-
 from ..events import Decision
-from ..levels import dbfs, rms
 from ..sources import LISTENING, AudioSource
-from ..spotter import Spotter
 from .rate_limit import Notes
 from .sink import Sink
 from .terminal import BOLD, RED, YELLOW, Line, Terminal
@@ -72,16 +68,14 @@ class Screen(Sink):
         # Errors end the program without `finished`, and a hidden cursor would stay hidden.
         atexit.register(self.close)
 
-    def decided(self, decision: Decision, spotter: Spotter, source: AudioSource) -> None:
+    def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
         self._decisions += 1
         now_s = self._clock()
-        step = round(spotter.manifest.decoder.decision_ms / 1000 * spotter.manifest.front_end.sample_rate_hz)
-        newest = spotter.clip()[-step:].astype(np.float64)
-        self._peak.take(now_s, dbfs(float(np.abs(newest).max())))
+        self._peak.take(now_s, decision.peak_dbfs)
         if decision.event is not None:
             if self._events_elsewhere:
-                self._lines.decided(decision, spotter, source)
+                self._lines.decided(decision, source)
             else:
                 text = sentence(decision.event)
                 self._background.submit(lambda: self._terminal.scroll(text, BOLD))
@@ -92,12 +86,12 @@ class Screen(Sink):
             end_s=decision.end_s,
             source=source.name,
             state=source.state,
-            level_dbfs=dbfs(rms(newest)),
+            level_dbfs=decision.level_dbfs,
             peak_dbfs=self._peak.dbfs,
             best=tuple(
-                (head.name, head.labels[i], float(decision.scores[head.name][i]))
-                for head in spotter.manifest.heads
-                for i in [int(decision.scores[head.name].argmax())]
+                (head, decision.labels[head][best], float(scores[best]))
+                for head, scores in decision.scores.items()
+                for best in [int(scores.argmax())]
             ),
             decisions_per_s=decisions_per_s,
             cpu_percent=cpu_percent,

@@ -6,7 +6,6 @@ from typing import Any
 
 from ..events import Decision
 from ..sources import AudioSource
-from ..spotter import Spotter
 
 
 class Sink:
@@ -15,7 +14,7 @@ class Sink:
     None of these may block: the sound goes on.
     """
 
-    def decided(self, decision: Decision, spotter: Spotter, source: AudioSource) -> None:
+    def decided(self, decision: Decision, source: AudioSource) -> None:
         """A decision was made; it may carry an event."""
 
     def noted(self, text: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from .._support.untrusted_text import printable
 from ..events import Decision
 from ..sources import AudioSource
-from ..spotter import Spotter
 from .sink import Sink
 
 _SHARE = 1 / 3
@@ -34,7 +33,7 @@ class Service(Sink):
         self._ready = False
         self._status = ""
 
-    def decided(self, decision: Decision, spotter: Spotter, source: AudioSource) -> None:
+    def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
         if self._address is None:
             return

@@ -7,7 +7,6 @@ from typing import Any, TextIO
 from .._support.untrusted_text import printable
 from ..events import Decision, Event
 from ..sources import AudioSource
-from ..spotter import Spotter
 from .sink import Sink
 
 
@@ -18,7 +17,7 @@ class Lines(Sink):
         self._events = events
         self._notes = notes
 
-    def decided(self, decision: Decision, spotter: Spotter, source: AudioSource) -> None:
+    def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
         if decision.event is not None:
             print(printable(sentence(decision.event)), file=self._events, flush=True)
