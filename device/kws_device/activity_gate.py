@@ -21,7 +21,7 @@ _ASKED_EVERY_S = 1.0
 """The scene may change without a sound that stands out."""
 
 
-class SilenceGate:
+class ActivityGate:
     """Decides, from its newest mels, whether a window can hold anything that the last one did not."""
 
     def __init__(self, config: MelConfig, frames: int, decision_s: float) -> None:

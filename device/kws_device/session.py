@@ -9,7 +9,7 @@ from typing import Any
 from ._support.errors import InputError
 from .sinks import Sink
 from .sources import LISTENING, AudioSource, Microphone
-from .sources.abandonable_call import Detached
+from .sources.abandonable_call import AbandonableCall
 from .spotter import Spotter
 
 _FIRST_GAP_S = 1.0
@@ -17,7 +17,7 @@ _LONGEST_GAP_S = 600.0
 """A loose plug comes and goes for days: the note about it comes ever less often, up to this."""
 
 
-class Listening:
+class Session:
     """Runs until the sources end, or until an exception, a signal's for example, ends it."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Listening:
         self._sinks = [*sinks, display]
         self._clock = clock
         self._reload = False
-        self._loading: Detached[Spotter] | None = None
+        self._loading: AbandonableCall[Spotter] | None = None
         self._heard: list[AudioSource] = []
         self._decisions = 0
         self._cpu_s = time.process_time()
@@ -100,12 +100,12 @@ class Listening:
         if self._loading is None:
             if self._reload:
                 self._reload = False
-                self._loading = Detached(self._load)
+                self._loading = AbandonableCall(self._load)
         elif self._loading.wait(0):
             loaded, self._loading = self._loading, None
             self._take_over(loaded, sample_rate_hz, at_s)
 
-    def _take_over(self, loaded: Detached[Spotter], sample_rate_hz: int, at_s: float) -> None:
+    def _take_over(self, loaded: AbandonableCall[Spotter], sample_rate_hz: int, at_s: float) -> None:
         for sink in self._sinks:
             sink.reloading()
         try:

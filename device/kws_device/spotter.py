@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._support.errors import InputError
-from .activity_gate import SilenceGate
+from .activity_gate import ActivityGate
 from .decoder import Decoder
 from .events import Clip, Decision, Event
 from .front_end import Workspace, log_mel
@@ -41,7 +41,7 @@ class Spotter:
             manifest: of the model.
             engine: of its first network.
             skip_silence: whether the engine is asked only about once a second while nothing stands out from
-                a quiet room (SilenceGate); its last scores count in between.
+                a quiet room (ActivityGate); its last scores count in between.
             verifier: the engine of the second network, where the model has one.
 
         Raises:
@@ -66,10 +66,10 @@ class Spotter:
         self._samples = Ring(round(self._rate_hz * seen_ms / 1000))
         silence = self._prepared(np.full((1, config.mels), config.floor_db, dtype=np.float32))
         self._frames = Ring(config.frames, (config.mels,), silence.dtype, fill=silence)
-        self._gate: SilenceGate | None = None
+        self._gate: ActivityGate | None = None
         if skip_silence and self._incremental:
             self._can_be_events = np.isin(manifest.labels.get(KEYWORD_HEAD, ()), manifest.keywords)
-            self._gate = SilenceGate(config, new_frames, manifest.decoder.decision_ms / 1000)
+            self._gate = ActivityGate(config, new_frames, manifest.decoder.decision_ms / 1000)
         self.reset()
 
     @classmethod

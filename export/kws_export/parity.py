@@ -14,7 +14,7 @@ from tqdm import tqdm
 from kws_device.front_end import log_mel
 from kws_device.model.engine import Engine
 from kws_device.model.manifest import Manifest
-from kws_device.model.recording_engine import Witness
+from kws_device.model.recording_engine import RecordingEngine
 from kws_device.spotter import Spotter
 from kws_training.evaluation.eval_sets import EvaluationSet
 from kws_training.evaluation.scoring import Predict, engine_predictor, validation_arrays, windows_of
@@ -111,10 +111,10 @@ def ask(trial: Trial, predict: Predict) -> Scores:
 
 def hear(trial: SoundTrial, manifest: Manifest, engine: Engine) -> Scores:
     """The same from the sound on, through the device's rings, front end and engine; scores not smoothed."""
-    witness = Witness(engine)
-    spotter = Spotter(manifest, witness)
+    recording = RecordingEngine(engine)
+    spotter = Spotter(manifest, recording)
     decisions = tqdm(spotter.decisions_in(trial.samples), total=len(trial.mels), leave=False)
-    answers = [witness.answer for _ in decisions]
+    answers = [recording.answer for _ in decisions]
     return {head: np.stack([answer[head] for answer in answers]) for head in answers[0]}
 
 

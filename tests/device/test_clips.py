@@ -276,5 +276,5 @@ def test_to_keep_nothing_is_refused(tmp_path):
 def until_written(clips):
     """Wait until all that was submitted so far has been tried."""
     done = threading.Event()
-    clips._background.submit(done.set)
+    clips._worker.submit(done.set)
     assert done.wait(60)

@@ -44,7 +44,7 @@ def script(path, text):
 def until_run(commands):
     """Wait until all that was submitted so far has ended."""
     done = threading.Event()
-    commands._background.submit(done.set)
+    commands._worker.submit(done.set)
     assert done.wait(LONG_S)
 
 

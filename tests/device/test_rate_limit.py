@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kws_device.sinks.rate_limit import Notes
+from kws_device.sinks.rate_limit import RateLimitedNotes
 
 
 class Clock:
@@ -15,7 +15,7 @@ class Clock:
 
 def test_the_same_kind_of_note_is_told_once_a_while_and_then_how_many_there_were():
     told, clock = [], Clock()
-    notes = Notes(told.append, every_s=60, clock=clock)
+    notes = RateLimitedNotes(told.append, every_s=60, clock=clock)
     for second in range(130):
         clock.now_s = 1000.0 + second
         notes("full", f"disk full at {second}")
@@ -28,7 +28,7 @@ def test_the_same_kind_of_note_is_told_once_a_while_and_then_how_many_there_were
 
 def test_another_kind_is_told_at_once():
     told = []
-    notes = Notes(told.append, every_s=60, clock=Clock())
+    notes = RateLimitedNotes(told.append, every_s=60, clock=Clock())
     for kind in ("full", "full", "gone"):
         notes(kind, kind)
     assert told == ["full", "gone"]
@@ -36,7 +36,7 @@ def test_another_kind_is_told_at_once():
 
 def test_a_note_after_a_quiet_while_is_told_as_it_is():
     told, clock = [], Clock()
-    notes = Notes(told.append, every_s=60, clock=clock)
+    notes = RateLimitedNotes(told.append, every_s=60, clock=clock)
     notes("gone", "gone")
     clock.now_s += 3600
     notes("gone", "gone again")
@@ -51,7 +51,7 @@ def test_a_note_that_fails_to_be_told_leaves_the_next_one_be():
         if len(told) == 1:
             raise OSError
 
-    notes = Notes(note, every_s=60, clock=Clock())
+    notes = RateLimitedNotes(note, every_s=60, clock=Clock())
     try:
         notes("full", "one")
     except OSError:

@@ -75,7 +75,7 @@ class Listening:
     def drawn(self):
         """Wait until the screen has drawn all it knows."""
         done = threading.Event()
-        self.screen._background.submit(done.set)
+        self.screen._worker.submit(done.set)
         assert done.wait(60)
 
 

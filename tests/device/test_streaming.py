@@ -9,7 +9,7 @@ from kws_device import Spotter, audio_files
 from kws_device.front_end import log_mel
 from kws_device.model import model_file
 from kws_device.model.engine import load_engine
-from kws_device.model.recording_engine import Witness
+from kws_device.model.recording_engine import RecordingEngine
 
 BLOCKS = (160, 1, 1023, 4096, 777)
 
@@ -37,14 +37,14 @@ def test_the_scores_of_a_stream_are_those_of_each_second_at_once(name, package, 
     rate = front_end.sample_rate_hz
     sound = np.concatenate([audio_files.read(path, rate)[: 6 * rate] for path in recordings(demo, data)])
     engine = load_engine(file)
-    witness = Witness(engine)
-    spotter = Spotter(file.manifest, witness)
+    recording = RecordingEngine(engine)
+    spotter = Spotter(file.manifest, recording)
     decisions, start, turn = 0, 0, 0
     while start < len(sound):
         size = BLOCKS[turn % len(BLOCKS)]
         for _ in spotter.decisions_in(sound[start : start + size]):
             at_once = engine.scores(normalisation.apply(log_mel(spotter.clip(), front_end)))
-            for head, scores in witness.answer.items():
+            for head, scores in recording.answer.items():
                 assert scores.tobytes() == at_once[head].tobytes()
             decisions += 1
         start, turn = start + size, turn + 1

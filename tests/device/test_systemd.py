@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from helpers import ROOT
 
-from kws_device.sinks import Service
+from kws_device.sinks import SystemdNotifier
 from kws_device.sources import LISTENING
 
 
@@ -58,7 +58,7 @@ def decide(service, state=LISTENING):
 
 
 def test_ready_with_the_first_decision_and_only_once(systemd):
-    service = Service({"NOTIFY_SOCKET": systemd.name})
+    service = SystemdNotifier({"NOTIFY_SOCKET": systemd.name})
     assert systemd.heard() == []
     for _ in range(3):
         decide(service)
@@ -66,7 +66,7 @@ def test_ready_with_the_first_decision_and_only_once(systemd):
 
 
 def test_a_change_of_the_source_is_the_status(systemd):
-    service = Service({"NOTIFY_SOCKET": systemd.name})
+    service = SystemdNotifier({"NOTIFY_SOCKET": systemd.name})
     decide(service)
     systemd.heard()
     for state in ("the microphone\nis away", "the microphone\nis away", LISTENING):
@@ -75,7 +75,7 @@ def test_a_change_of_the_source_is_the_status(systemd):
 
 
 def test_what_keeps_it_from_starting_is_the_status_until_it_listens(systemd):
-    service = Service({"NOTIFY_SOCKET": systemd.name})
+    service = SystemdNotifier({"NOTIFY_SOCKET": systemd.name})
     service.noted("waiting for a microphone")
     decide(service)
     service.noted("a command failed")
@@ -90,7 +90,7 @@ def test_the_watchdog_gets_a_sign_of_life_at_least_every_half_of_its_interval(sy
         "WATCHDOG_USEC": "9000000",
         "WATCHDOG_PID": str(os.getpid()),
     }
-    service = Service(environment, clock)
+    service = SystemdNotifier(environment, clock)
     at_s = []
     for i in range(300):
         clock.now_s = 1000 + i / 10
@@ -106,19 +106,19 @@ def test_the_watchdog_gets_a_sign_of_life_at_least_every_half_of_its_interval(sy
     "watchdog", [{}, {"WATCHDOG_USEC": "9000000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "soon"}]
 )
 def test_no_watchdog_no_signs_of_life(watchdog, systemd):
-    service = Service({"NOTIFY_SOCKET": systemd.name, **watchdog})
+    service = SystemdNotifier({"NOTIFY_SOCKET": systemd.name, **watchdog})
     decide(service)
     assert systemd.heard() == ["READY=1", "STATUS=listening"]
 
 
 def test_the_end_is_told(systemd):
-    service = Service({"NOTIFY_SOCKET": systemd.name})
+    service = SystemdNotifier({"NOTIFY_SOCKET": systemd.name})
     service.finished({})
     assert systemd.heard() == ["STOPPING=1"]
 
 
 def test_a_reload_is_told_with_its_time_and_ends_with_ready(systemd):
-    service = Service({"NOTIFY_SOCKET": systemd.name})
+    service = SystemdNotifier({"NOTIFY_SOCKET": systemd.name})
     decide(service)
     systemd.heard()
     before_us = time.monotonic_ns() // 1000
@@ -132,7 +132,7 @@ def test_a_reload_is_told_with_its_time_and_ends_with_ready(systemd):
 
 
 def test_a_reload_that_nobody_ended_is_over_with_the_next_decision(systemd):
-    service = Service({"NOTIFY_SOCKET": systemd.name})
+    service = SystemdNotifier({"NOTIFY_SOCKET": systemd.name})
     decide(service)
     service.reloading()
     systemd.heard()
@@ -142,7 +142,7 @@ def test_a_reload_that_nobody_ended_is_over_with_the_next_decision(systemd):
 
 def test_a_socket_that_nobody_reads_never_holds_the_listening_up_and_ready_is_told_later(systemd):
     # Linux holds a few datagrams for a reader that does not come; the rest must be given up at once.
-    service = Service({"NOTIFY_SOCKET": systemd.name})
+    service = SystemdNotifier({"NOTIFY_SOCKET": systemd.name})
     for i in range(5000):
         service.noted(f"waiting {i}")
     decide(service)
@@ -153,7 +153,7 @@ def test_a_socket_that_nobody_reads_never_holds_the_listening_up_and_ready_is_to
 
 @pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/nowhere/at/all"}])
 def test_without_systemd_nothing_happens(environment):
-    service = Service(environment)
+    service = SystemdNotifier(environment)
     service.noted("a note")
     decide(service)
     service.reloading()

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from kws_device import InputError
-from kws_device.sinks.rate_limit import Notes
-from kws_device.sinks.worker import Background
+from kws_device.sinks.rate_limit import RateLimitedNotes
+from kws_device.sinks.worker import Worker
 
 LONG_S = 30.0
 
@@ -20,7 +20,7 @@ def told():
 
 @pytest.fixture
 def background(told):
-    made = Background("cards", Notes(told.append, every_s=0), capacity=3)
+    made = Worker("cards", RateLimitedNotes(told.append, every_s=0), capacity=3)
     yield made
     made.close(LONG_S)
 

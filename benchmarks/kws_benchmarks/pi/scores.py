@@ -23,7 +23,7 @@ from kws_device.front_end import log_mel
 from kws_device.model import model_file
 from kws_device.model.engine import load_engine, load_verifier
 from kws_device.model.manifest import Manifest
-from kws_device.model.recording_engine import Witness
+from kws_device.model.recording_engine import RecordingEngine
 
 Scores = dict[str, NDArray[np.float32]]
 
@@ -38,7 +38,7 @@ def main() -> None:
     model, sound, out, *given = sys.argv[1:]
     file = model_file.read(Path(model))
     manifest, engine, verifier = file.manifest, load_engine(file), load_verifier(file)
-    first, second = Witness(engine), None if verifier is None else Witness(verifier)
+    first, second = RecordingEngine(engine), None if verifier is None else RecordingEngine(verifier)
     spotter = Spotter(manifest, first, verifier=second)
     asked = {"windows": _Asked(first, spotter.clip)}
     if second is not None:
@@ -56,16 +56,16 @@ def main() -> None:
         with np.load(given[0], allow_pickle=False) as content:
             for name, one in asked.items():
                 if name in content:
-                    found |= by_head([one.witness.engine.run(window) for window in content[name]], "given ")
+                    found |= by_head([one.recording.engine.run(window) for window in content[name]], "given ")
     np.savez(out, **found)  # type: ignore[arg-type]
 
 
 class _Asked:
     """What one of the networks was asked, and what it answered."""
 
-    def __init__(self, witness: Witness, sound: Callable[[], NDArray[np.float32]]) -> None:
+    def __init__(self, recording: RecordingEngine, sound: Callable[[], NDArray[np.float32]]) -> None:
         """`sound` is what the network's newest window is made of."""
-        self.witness = witness
+        self.recording = recording
         self._sound = sound
         self.windows: list[NDArray[Any]] = []
         self.heard: list[Scores] = []
@@ -73,12 +73,12 @@ class _Asked:
 
     def decided(self, manifest: Manifest) -> None:
         """Keep what the network was asked at this decision, if it was."""
-        if self.witness.times_asked == len(self.windows):
+        if self.recording.times_asked == len(self.windows):
             return
-        self.windows.append(self.witness.window)
-        self.heard.append(self.witness.answer)
+        self.windows.append(self.recording.window)
+        self.heard.append(self.recording.answer)
         mels = log_mel(self._sound(), manifest.front_end)
-        self.batch.append(self.witness.engine.scores(manifest.normalisation.apply(mels)))
+        self.batch.append(self.recording.engine.scores(manifest.normalisation.apply(mels)))
 
 
 if __name__ == "__main__":

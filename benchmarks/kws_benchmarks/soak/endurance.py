@@ -15,7 +15,7 @@ from kws_device import Spotter, trial
 from kws_device.events import Decision
 from kws_device.model import model_file
 from kws_device.model.model_file import ModelFile
-from kws_device.session import Listening
+from kws_device.session import Session
 from kws_device.sinks import Sink
 from kws_device.sources import AudioSource
 
@@ -72,7 +72,7 @@ class _Soak(Sink):
 
     def __init__(self, swaps: Swaps, hours: float, seed: int, make: Callable[[ModelFile], Spotter]) -> None:
         self._swaps = swaps
-        self._listening = Listening(lambda: make(trial.load(swaps.path)), self)
+        self._session = Session(lambda: make(trial.load(swaps.path)), self)
         spotter = make(trial.load(swaps.path))
         self._manifest = spotter.manifest
         samples = compose_round(spotter.manifest, seed)
@@ -113,7 +113,7 @@ class _Soak(Sink):
         """Listen, and report."""
         began_s = time.process_time()
         with self._bar:
-            self._listening.run([self._source])
+            self._session.run([self._source])
         self._ledger.close()
         return self._report(time.process_time() - began_s)
 
@@ -128,7 +128,7 @@ class _Soak(Sink):
             self._swaps.swap(swap)
             self._must_be_taken = self._swaps.is_good(swap)
             self._waiting = True
-            self._listening.reload_soon()
+            self._session.reload_soon()
             # The model is read beside the sound, which waits here: a new one must begin with a round, or
             # its decisions would fall between those that are expected.
             while self._waiting:
@@ -141,7 +141,7 @@ class _Soak(Sink):
 
     def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
-        spotter = self._listening.spotter
+        spotter = self._session.spotter
         if self._must_be_taken is not None:
             taken = spotter is not self._spotter
             self._reloads += taken

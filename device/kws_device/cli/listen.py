@@ -16,8 +16,8 @@ from .._support.untrusted_text import printable
 from ..model import model_file, signature
 from ..model.engine import ENGINES
 from ..model.manifest import describe
-from ..session import Listening
-from ..sinks import Clips, Commands, JsonLines, Service, Sink, for_people
+from ..session import Session
+from ..sinks import Clips, Commands, JsonLines, Sink, SystemdNotifier, for_people
 from ..sources import AudioFile, AudioSource, Microphone, RawStream, portaudio
 from ..spotter import Spotter
 from . import mic_check
@@ -102,7 +102,7 @@ def _sources(options: Any) -> Iterator[AudioSource]:
 
 
 def _sinks(options: Any, note: Callable[[str], None]) -> list[Sink]:
-    sinks: list[Sink] = [Service()]
+    sinks: list[Sink] = [SystemdNotifier()]
     if options.save_clips is not None:
         sinks.append(Clips(options.save_clips, note, options.keep_clips))
     if options.exec is not None:
@@ -129,14 +129,14 @@ def _end_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, end)
 
 
-def _reload_on_sighup(listening: Listening) -> None:
+def _reload_on_sighup(session: Session) -> None:
     attached = sys.stderr.isatty()
 
     def reload(number: int, frame: object) -> None:
         # A terminal that was closed sends the same signal, and nobody would ever end us.
         if attached and not sys.stderr.isatty():
             raise SystemExit(0)
-        listening.reload_soon()
+        session.reload_soon()
 
     signal.signal(signal.SIGHUP, reload)
 
@@ -172,9 +172,9 @@ def main(argv: list[str] | None = None) -> int:
     _end_on_sigterm()
     display = JsonLines(sys.stdout) if options.json else for_people(sys.stdout, sys.stderr)
     sinks = _sinks(options, display.noted)
-    listening = Listening(lambda: _load(options, thresholds, key), display, sinks)
-    _reload_on_sighup(listening)
-    listening.run(_sources(options))
+    session = Session(lambda: _load(options, thresholds, key), display, sinks)
+    _reload_on_sighup(session)
+    session.run(_sources(options))
     return 0
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .engine import Engine
 
 
-class Witness(Engine):
+class RecordingEngine(Engine):
     """Another engine, whose last window and last scores stay readable."""
 
     window: NDArray[Any]

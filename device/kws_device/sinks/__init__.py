@@ -5,7 +5,7 @@ from .exec import Commands
 from .json_lines import JsonLines
 from .screen import for_people
 from .sink import Sink
-from .systemd import Service
+from .systemd import SystemdNotifier
 from .text import Lines
 
-__all__ = ["Clips", "Commands", "JsonLines", "Lines", "Service", "Sink", "for_people"]
+__all__ = ["Clips", "Commands", "JsonLines", "Lines", "Sink", "SystemdNotifier", "for_people"]

@@ -20,9 +20,9 @@ from .._support import atomic
 from .._support.errors import InputError
 from ..events import Clip, Decision, Event
 from ..sources import AudioSource
-from .rate_limit import Notes
+from .rate_limit import RateLimitedNotes
 from .sink import Sink
-from .worker import Background
+from .worker import Worker
 
 _WAITING = 30
 """Clips of a second that may wait for a slow card: 64 kB each."""
@@ -69,18 +69,18 @@ class Clips(Sink):
         self._clock = clock
         self._written: deque[str] = deque(maxlen=keep)
         self._keep = keep
-        self._background = Background(f"--save-clips {folder}", Notes(note), _WAITING)
+        self._worker = Worker(f"--save-clips {folder}", RateLimitedNotes(note), _WAITING)
 
     def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
         event, clip = decision.event, decision.clip
         if event is not None and clip is not None:
             now = self._clock()
-            self._background.submit(lambda: self._write(now, event, clip))
+            self._worker.submit(lambda: self._write(now, event, clip))
 
     def finished(self, summary: dict[str, Any]) -> None:
         """See Sink."""
-        self._background.close(_PATIENCE_S)
+        self._worker.close(_PATIENCE_S)
 
     def _write(self, now: datetime, event: Event, clip: Clip) -> None:
         if not self._folder.is_dir():

@@ -15,9 +15,9 @@ from typing import Any
 from .._support.errors import InputError
 from ..events import Decision, Event
 from ..sources import AudioSource
-from .rate_limit import Notes
+from .rate_limit import RateLimitedNotes
 from .sink import Sink
-from .worker import Background
+from .worker import Worker
 
 _WAITING = 32
 """Events that may wait: as many as a recording brings at once, which is heard faster than it was said."""
@@ -44,29 +44,29 @@ class Commands(Sink):
         self._name = f"--exec {command}"
         self._arguments = ["sh", "-c", command] if shell else _split(command)
         self._timeout_s = timeout_s
-        self._notes = Notes(note)
+        self._notes = RateLimitedNotes(note)
         self._lock = threading.Lock()
         self._running: subprocess.Popen[bytes] | None = None
         self._ended = threading.Event()
-        self._background = Background(self._name, self._notes, _WAITING)
+        self._worker = Worker(self._name, self._notes, _WAITING)
 
     def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
         if decision.event is not None:
             told = environment(decision.event, source.name)
-            self._background.submit(lambda: self._run(told))
+            self._worker.submit(lambda: self._run(told))
 
     def finished(self, summary: dict[str, Any]) -> None:
         """See Sink. Waits for what is queued, at most the timeout; then kills."""
         try:
-            self._background.close(self._timeout_s)
+            self._worker.close(self._timeout_s)
         finally:
             # Also where somebody does not want to wait so long and presses Ctrl-C again.
             with self._lock:
                 self._ended.set()
                 if self._running is not None:
                     _kill(self._running)
-        self._background.close(_REAPING_S)
+        self._worker.close(_REAPING_S)
 
     def _run(self, told: dict[str, str]) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-class Notes:
+class RateLimitedNotes:
     """Passes notes on, those of a kind at most once in `every_s` seconds of monotonic time.
 
     Those withheld are counted; the next one of their kind tells how many there were. May be called

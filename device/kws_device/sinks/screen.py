@@ -14,11 +14,11 @@ from typing import Any, TextIO
 
 from ..events import Decision
 from ..sources import LISTENING, AudioSource
-from .rate_limit import Notes
+from .rate_limit import RateLimitedNotes
 from .sink import Sink
 from .terminal import BOLD, RED, YELLOW, Line, Terminal
 from .text import Lines, account, sentence
-from .worker import Background
+from .worker import Worker
 
 _REDRAW_S = 0.1
 _RATES_OVER_S = 2.0
@@ -55,7 +55,7 @@ class Screen(Sink):
         self._lines = Lines(events, terminal)
         self._terminal = Terminal(terminal, environment)
         # The one place to tell of trouble with the terminal is the terminal.
-        self._background = Background("screen", Notes(lambda text: None), _WAITING)
+        self._worker = Worker("screen", RateLimitedNotes(lambda text: None), _WAITING)
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._peak = _Peak()
@@ -78,7 +78,7 @@ class Screen(Sink):
                 self._lines.decided(decision, source)
             else:
                 text = sentence(decision.event)
-                self._background.submit(lambda: self._terminal.scroll(text, BOLD))
+                self._worker.submit(lambda: self._terminal.scroll(text, BOLD))
         if now_s - self._drawn_s < _REDRAW_S or self._drawing:
             return
         decisions_per_s, cpu_percent = self._rates(now_s)
@@ -100,7 +100,7 @@ class Screen(Sink):
         self._drawn_s = now_s
         # Never two in the queue: a terminal that was stopped is not to catch up.
         self._drawing = True
-        if not self._background.submit(lambda: self._draw(view)):
+        if not self._worker.submit(lambda: self._draw(view)):
             self._drawing = False
 
     def noted(self, text: str) -> None:
@@ -108,19 +108,19 @@ class Screen(Sink):
         if self._ended:
             self._lines.noted(text)
         else:
-            self._background.submit(lambda: self._terminal.scroll(text, YELLOW, whole=True))
+            self._worker.submit(lambda: self._terminal.scroll(text, YELLOW, whole=True))
 
     def finished(self, summary: dict[str, Any]) -> None:
         """See Sink."""
         text = account(summary)
-        self._background.submit(lambda: self._terminal.scroll(text, whole=True))
+        self._worker.submit(lambda: self._terminal.scroll(text, whole=True))
         self.close()
 
     def close(self) -> None:
         """Give the terminal back as it was; may be called again."""
         atexit.unregister(self.close)
         self._ended = True
-        if self._background.close(_PATIENCE_S):
+        if self._worker.close(_PATIENCE_S):
             with suppress(OSError):  # the terminal is gone, and its cursor with it
                 self._terminal.close()
 

@@ -17,7 +17,7 @@ _SHARE = 1 / 3
 """Of the watchdog's interval: systemd asks for at most half of it; a late sign of life is made up for."""
 
 
-class Service(Sink):
+class SystemdNotifier(Sink):
     """Ready with the first decision, alive with every further one. Does nothing outside systemd."""
 
     def __init__(

@@ -7,17 +7,17 @@ from collections import deque
 from collections.abc import Callable
 
 from .._support.errors import InputError
-from .rate_limit import Notes
+from .rate_limit import RateLimitedNotes
 
 
-class Background:
+class Worker:
     """Runs jobs one after the other, in order, in a thread of its own.
 
     A job that fails is noted, and the next one runs. The thread ends with the program, whatever it
     is at: who wants the jobs done calls `close`.
     """
 
-    def __init__(self, name: str, notes: Notes, capacity: int) -> None:
+    def __init__(self, name: str, notes: RateLimitedNotes, capacity: int) -> None:
         """`name` begins every note; more than `capacity` jobs do not wait."""
         self._name = name
         self._notes = notes

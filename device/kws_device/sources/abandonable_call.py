@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Detached(Generic[T]):
+class AbandonableCall(Generic[T]):
     """A call in a thread of its own that may be left behind."""
 
     def __init__(self, call: Callable[[], T]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .._support.errors import InputError
 from . import portaudio
-from .abandonable_call import Detached
+from .abandonable_call import AbandonableCall
 from .sample_clock import SampleClock
 from .source import LISTENING
 
@@ -149,7 +149,7 @@ class Microphone:
         """In step with the clock, so that times stay right and whoever listens stays alive."""
         if self._clock is None:
             self._clock = SampleClock(time.monotonic())
-        attempt = Detached(self._open)
+        attempt = AbandonableCall(self._open)
         try:
             while True:
                 began_s = time.monotonic()
@@ -163,10 +163,10 @@ class Microphone:
                 except Exception as error:  # PortAudio has many ways to fail while its server is away
                     self._waits(str(error))
                 pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)
-                attempt = Detached(functools.partial(self._open_later, pause_s))
+                attempt = AbandonableCall(functools.partial(self._open_later, pause_s))
         except GeneratorExit:
             # Nobody listens any more, and the device must not stay taken.
-            Detached(functools.partial(_close_late, attempt))
+            AbandonableCall(functools.partial(_close_late, attempt))
             raise
 
     def _silence(
@@ -188,7 +188,7 @@ class Microphone:
             yield silence
 
 
-def _close_late(attempt: Detached[portaudio.Stream]) -> None:
+def _close_late(attempt: AbandonableCall[portaudio.Stream]) -> None:
     """Close what an attempt to open brings, whenever it does."""
     if attempt.wait(_HANGS_S):
         with suppress(Exception):  # it brought nothing

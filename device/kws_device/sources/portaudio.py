@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from .._support.errors import InputError
 from .._support.native_stderr import quiet_libraries
-from .abandonable_call import Detached
+from .abandonable_call import AbandonableCall
 
 _BLOCK_S = 0.02
 _MOST_QUEUED_S = 30.0
@@ -199,7 +199,7 @@ class Stream:
 
     def close(self) -> None:
         """Let go of the device. A stalled one is left behind rather than waited for."""
-        Detached(functools.partial(_close, self._stream)).wait(_CLOSING_S)
+        AbandonableCall(functools.partial(_close, self._stream)).wait(_CLOSING_S)
 
 
 def record(name: str | None, seconds: float) -> tuple[NDArray[np.float32], int]:
