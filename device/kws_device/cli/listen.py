@@ -18,7 +18,7 @@ from ..model.engine import ENGINES
 from ..model.manifest import describe
 from ..session import Session
 from ..sinks import Clips, Commands, JsonLines, Sink, SystemdNotifier, for_people
-from ..sources import AudioFile, AudioSource, Microphone, RawStream, portaudio
+from ..sources import AudioFile, AudioSource, Microphone, RawStream, microphones, portaudio
 from ..spotter import Spotter
 from . import mic_check
 
@@ -142,15 +142,22 @@ def _reload_on_sighup(session: Session) -> None:
 
 
 def _list_devices(as_json: bool) -> None:
-    devices = portaudio.input_devices()
+    devices = microphones()
     if as_json:
-        keys = ("name", "default_samplerate", "max_input_channels")
-        print(json_text([{key: device[key] for key in keys} for device in devices]))
+        fields = [
+            {
+                "name": device.name,
+                "default_samplerate": device.sample_rate_hz,
+                "max_input_channels": device.channels,
+            }
+            for device in devices
+        ]
+        print(json_text(fields))
         return
     if not devices:
         print("no microphone found", file=sys.stderr)
     for device in devices:
-        print(f"{printable(device['name'])}  ({device['default_samplerate']:.0f} Hz)")
+        print(f"{printable(device.name)}  ({device.sample_rate_hz:.0f} Hz)")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,7 +1,15 @@
 """Where sound comes from: a microphone, files, a pipe."""
 
-from .microphone import Microphone
+from .microphone import InputDevice, Microphone, microphones
 from .recordings import AudioFile, RawStream
 from .source import LISTENING, AudioSource
 
-__all__ = ["LISTENING", "AudioFile", "AudioSource", "Microphone", "RawStream"]
+__all__ = [
+    "LISTENING",
+    "AudioFile",
+    "AudioSource",
+    "InputDevice",
+    "Microphone",
+    "RawStream",
+    "microphones",
+]

@@ -6,6 +6,7 @@ import functools
 import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 import numpy as np
 import soxr
@@ -26,6 +27,32 @@ _LONGEST_PAUSE_S = 15.0
 """Between attempts to open; doubled from one to the next."""
 _HANGS_S = 300.0
 """An attempt that takes so long never ends; a new process is the only way out."""
+
+
+@dataclass(frozen=True)
+class InputDevice:
+    """A device that can record."""
+
+    name: str
+    """What `Microphone` takes."""
+    sample_rate_hz: float
+    """Its own rate."""
+    channels: int
+
+
+def microphones() -> list[InputDevice]:
+    """The microphones of this machine.
+
+    PortAudio looks for devices when it starts. One that is plugged in later is found by a `Microphone` that
+    waits for it, and by the next process.
+
+    Raises:
+        InputError: PortAudio is not installed.
+    """
+    return [
+        InputDevice(device["name"], device["default_samplerate"], device["max_input_channels"])
+        for device in portaudio.input_devices()
+    ]
 
 
 class Microphone:
