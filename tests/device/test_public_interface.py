@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -47,6 +48,12 @@ def test_every_public_name_explains_itself():
         methods = [member for key, member in vars(documented).items() if not key.startswith("_")]
         for method in filter(inspect.isfunction, methods):
             assert inspect.getdoc(method), f"{name}.{method.__name__}"
+
+
+def test_the_page_about_the_interface_has_every_public_name_and_no_other():
+    page = (ROOT / "docs" / "reference" / "python-api.md").read_text(encoding="utf-8")
+    described = re.findall(r"^<!-- api: kws_device\.(\w+) -->$", page, re.MULTILINE)
+    assert sorted(described) == [name for name in kws_device.__all__ if not name.startswith("_")]
 
 
 def test_the_version_is_that_of_the_distribution():
