@@ -219,9 +219,7 @@ def test_words_of_any_script_fit():
     with FakeTerminal(columns=40) as terminal:
         listening = Listening(terminal)
         head = replace(MANIFEST.head("keyword"), labels=("はい" * 20, *MANIFEST.head("keyword").labels[1:]))
-        listening.manifest = SimpleNamespace(
-            heads=(head,), decoder=MANIFEST.decoder, front_end=MANIFEST.front_end
-        )
+        listening.manifest = SimpleNamespace(heads=(head,), labels={"keyword": head.labels})
         listening.decide(leader="はい" * 20)
         listening.decide(leader="はい" * 20)
         assert len(terminal.lines) == 5
@@ -308,8 +306,9 @@ def test_an_error_gives_the_cursor_back(error, tmp_path):
             import sys
             from types import SimpleNamespace
             import numpy as np
-            from kws_device import Decision, InputError, model_file
+            from kws_device import Decision, InputError
             from kws_device._support.command import run
+            from kws_device.model import model_file
             from kws_device.sinks import for_people
             manifest = model_file.read(model_file.find(None)).manifest
             def main(argv):
