@@ -27,9 +27,9 @@ def changed_tflite(content: bytes, rng: Random) -> bytes:
     """A TFLite model with some of its fields changed."""
     while True:
         model = unpack_tflite(content)
-        for _ in range(rng.choice([1, 1, 2, 4])):
-            _change_object(model, rng)
         try:
+            for _ in range(rng.choice([1, 1, 2, 4])):
+                _change_object(model, rng)
             return packed(model)
         except (TypeError, ValueError, AttributeError, OverflowError, IndexError, struct.error):
             continue  # a value that the format cannot hold is no mutant
