@@ -31,8 +31,8 @@ def converted(
     bare = without_softmax(model)
     contents = {FLOAT: tflite.float_model(bare), INT8: tflite.int8_model(bare, windows)}
     tflite_graph.check_int8(contents[INT8])
-    contents[FLOAT_ONNX] = onnx_model.float_model(bare, labels)
-    contents[INT8_ONNX] = onnx_model.int8_model(contents[INT8], labels)
+    contents[FLOAT_ONNX] = onnx_model.from_tflite(contents[FLOAT], labels)
+    contents[INT8_ONNX] = onnx_model.from_tflite(contents[INT8], labels)
     for name in (FLOAT_ONNX, INT8_ONNX):
         onnx_model.check(contents[name])
     return contents

@@ -41,13 +41,19 @@ def take_convolution(layer: keras.Layer, convolutions: list[Weights], start: Pat
         InputError: none has these shapes.
     """
     shapes = [weights.shape for weights in layer.get_weights()]
-    for i, of in enumerate(convolutions):
-        if [weights.shape for weights in of] == shapes:
-            layer.set_weights(convolutions.pop(i))
+    for i, found in enumerate(convolutions):
+        if list(map(_sizes, shapes)) == [_sizes(weights.shape) for weights in found]:
+            del convolutions[i]
+            layer.set_weights([weights.reshape(shape) for weights, shape in zip(found, shapes, strict=True)])
             return
     raise InputError(
         f"{start}: has no convolution like {layer.name}; name a model or a run of the same widths"
     )
+
+
+def _sizes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without its ones: a file may hold a one-dimensional convolution as one of a single row."""
+    return tuple(size for size in shape if size > 1)
 
 
 def read_weights(name: str | Path) -> OnnxWeights:
