@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import zipfile
 
@@ -47,6 +48,23 @@ def test_what_is_joined_is_split_again(model, manifest):
     assert joined.startswith(model)
     assert containers.kind(joined) == containers.kind(model)
     assert containers.split(joined) == (model, manifest, None)
+
+
+@given(manifest=st.binary(max_size=1000), graph=st.binary(max_size=70_000))
+def test_a_verifier_is_split_from_an_onnx_file_as_it_was_joined(manifest, graph):
+    model, verifier = onnx_model(metadata=OTHER_METADATA), onnx_model(graph)
+    joined = containers.join(model, manifest, verifier)
+    assert containers.split(joined) == (model, manifest, verifier)
+    # It costs its own bytes, and a few for its field.
+    assert len(joined) - len(containers.join(model, manifest)) <= len(verifier) + 6
+
+
+def test_a_verifier_that_an_older_version_wrote_as_text_is_read():
+    model, verifier = onnx_model(metadata=OTHER_METADATA), onnx_model(bytes(range(256)))
+    text = field(14, field(1, b"kws-verifier") + field(2, base64.b64encode(verifier)))
+    joined = model + text + field(14, field(1, b"kws-manifest") + field(2, b"{}"))
+    assert containers.split(joined) == (model, b"{}", verifier)
+    assert containers.split(containers.join(model, b"{}", verifier)) == (model, b"{}", verifier)
 
 
 @given(graph=st.binary(max_size=40_000), version=st.integers(0, 2**63), cut=st.floats(0, 1))
@@ -102,7 +120,9 @@ def test_an_archive_of_many_entries_is_refused_unread():
         containers.split(buffer.getvalue())
 
 
-JOINED = {name: containers.join(model, b'{"schema": 3}' * 20) for name, model in MODELS.items()}
+JOINED = {name: containers.join(model, b'{"schema": 3}' * 20) for name, model in MODELS.items()} | {
+    "with a verifier": containers.join(onnx_model(), b'{"schema": 4}' * 20, onnx_model(b"second"))
+}
 
 
 @pytest.mark.parametrize("joined", JOINED.values(), ids=JOINED)

@@ -25,6 +25,8 @@ _LARGEST_VERIFIER = 8 << 20
 _TFLITE_MARK = b"TFL3"
 _IR_VERSION, _METADATA_PROPS = 1, 14
 """Fields of onnx.ModelProto; of a metadata entry (StringStringEntryProto) 1 is the key, 2 the value."""
+_VERIFIER = 27511
+"""The field of the second network, far above those of onnx.ModelProto (26 in 2026)."""
 _MOST_FIELDS = 1000
 """Of an onnx.ModelProto: a dozen, and one for each entry of its metadata."""
 
@@ -71,9 +73,8 @@ def join(model: bytes, manifest: bytes, verifier: bytes | None = None) -> bytes:
                 archive.writestr(_entry(_ZIP_VERIFIER), verifier)
             archive.writestr(_entry(_ZIP_MANIFEST), manifest)
         return buffer.getvalue()
-    # The value of a metadata entry is text.
-    second = _metadata(_KEY_VERIFIER, base64.b64encode(verifier)) if verifier is not None else b""
-    return model + second + _metadata(_KEY_MANIFEST, manifest)
+    second = field(_VERIFIER, verifier) if verifier is not None else b""
+    return model + _metadata(_KEY_MANIFEST, manifest) + second
 
 
 def split(content: bytes) -> Parts:
@@ -97,11 +98,21 @@ def _split_tflite(content: bytes) -> Parts:
 
 def _split_onnx(content: bytes) -> Parts:
     found = list(fields(content, _MOST_FIELDS))
+    verifier = _bytes(found.pop()) if found[-1].number == _VERIFIER else None
     manifest = _metadata_value(found[-1], _KEY_MANIFEST)
-    encoded = _metadata_value(found[-2], _KEY_VERIFIER) if len(found) > 1 else None
-    if encoded is None:
-        return _parts(content[: found[-1].start], manifest, None)
-    return _parts(content[: found[-2].start], manifest, base64.b64decode(encoded, validate=True))
+    if verifier is None and len(found) > 1:
+        # Files of before November 2026 have the verifier as text among the metadata.
+        encoded = _metadata_value(found[-2], _KEY_VERIFIER)
+        if encoded is not None:
+            verifier = base64.b64decode(encoded, validate=True)
+            found.pop()
+    return _parts(content[: found[-1].start], manifest, verifier)
+
+
+def _bytes(part: Field) -> bytes:
+    if not isinstance(part.value, bytes):
+        raise ValueError("the verifier is a number")
+    return part.value
 
 
 def _parts(model: bytes, manifest: bytes | None, verifier: bytes | None) -> Parts:

@@ -73,10 +73,14 @@ def varint(message: bytes, at: int) -> tuple[int, int]:
 
 
 def field(number: int, value: bytes) -> bytes:
-    """A field of bytes, as it is written; `number` is below 16."""
-    head = bytes([number << 3 | _BYTES])
-    size = len(value)
-    while size > 0x7F:
-        head += bytes([size & 0x7F | 0x80])
-        size >>= 7
-    return head + bytes([size]) + value
+    """A field of bytes, as it is written."""
+    return _written(number << 3 | _BYTES) + _written(len(value)) + value
+
+
+def _written(number: int) -> bytes:
+    """A number as a varint: seven bits a byte, the lowest first."""
+    head = b""
+    while number > 0x7F:
+        head += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return head + bytes([number])
