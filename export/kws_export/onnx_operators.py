@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kws_device.errors import InputError
+from kws_device import InputError
 
 from .onnx_graph import CHANNELS_FIRST, OnnxGraph
 from .tflite_model import Operator, Tensor

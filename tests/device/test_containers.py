@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import zipfile
 
@@ -57,14 +56,6 @@ def test_a_verifier_is_split_from_an_onnx_file_as_it_was_joined(manifest, graph)
     assert containers.split(joined) == (model, manifest, verifier)
     # It costs its own bytes, and a few for its field.
     assert len(joined) - len(containers.join(model, manifest)) <= len(verifier) + 6
-
-
-def test_a_verifier_that_an_older_version_wrote_as_text_is_read():
-    model, verifier = onnx_model(metadata=OTHER_METADATA), onnx_model(bytes(range(256)))
-    text = field(14, field(1, b"kws-verifier") + field(2, base64.b64encode(verifier)))
-    joined = model + text + field(14, field(1, b"kws-manifest") + field(2, b"{}"))
-    assert containers.split(joined) == (model, b"{}", verifier)
-    assert containers.split(containers.join(model, b"{}", verifier)) == (model, b"{}", verifier)
 
 
 @given(graph=st.binary(max_size=40_000), version=st.integers(0, 2**63), cut=st.floats(0, 1))

@@ -1,14 +1,14 @@
-"""How manifest and verifier travel in a model file: a zip behind a .tflite, the last metadata of an .onnx.
+"""How manifest and verifier travel in a model file: a zip behind a .tflite, the last fields of an .onnx.
 
 The FlatBuffer reader ignores what follows the model, and zip readers look for their directory at
 the end, so both find their part (the convention of TFLite metadata). An ONNX file is a protocol
-buffer message, to which a field can be appended; `metadata_props` is meant for such things. Neither
-needs TensorFlow or onnx to be read.
+buffer message, to which fields can be appended: the manifest is an entry of `metadata_props`, which is
+meant for such things, and the verifier, whose bytes are no text, is a field of its own, which other
+readers skip. Neither needs TensorFlow or onnx to be read.
 """
 
 from __future__ import annotations
 
-import base64
 import io
 import zipfile
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from .protobuf import Field, field, fields
 TFLITE, ONNX = "tflite", "onnx"
 
 _ZIP_MANIFEST, _ZIP_VERIFIER = "kws-manifest.json", "kws-verifier.tflite"
-_KEY_MANIFEST, _KEY_VERIFIER = b"kws-manifest", b"kws-verifier"
+_KEY_MANIFEST = b"kws-manifest"
 _LARGEST_MANIFEST = 1 << 20
 _LARGEST_VERIFIER = 8 << 20
 _TFLITE_MARK = b"TFL3"
@@ -100,12 +100,6 @@ def _split_onnx(content: bytes) -> Parts:
     found = list(fields(content, _MOST_FIELDS))
     verifier = _bytes(found.pop()) if found[-1].number == _VERIFIER else None
     manifest = _metadata_value(found[-1], _KEY_MANIFEST)
-    if verifier is None and len(found) > 1:
-        # Files of before November 2026 have the verifier as text among the metadata.
-        encoded = _metadata_value(found[-2], _KEY_VERIFIER)
-        if encoded is not None:
-            verifier = base64.b64decode(encoded, validate=True)
-            found.pop()
     return _parts(content[: found[-1].start], manifest, verifier)
 
 
