@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kws_device import InputError, model_file
+from kws_device import InputError
 from kws_device._support.native_stderr import quiet_libraries
+from kws_device.model import model_file
 from kws_device.model.engine import load_engine, load_verifier
 from kws_export import onnx_model, tflite
 
