@@ -41,8 +41,10 @@ def take_convolution(layer: keras.Layer, convolutions: list[Weights], start: Pat
         InputError: none has these shapes.
     """
     shapes = [weights.shape for weights in layer.get_weights()]
-    for i, found in enumerate(convolutions):
-        if list(map(_sizes, shapes)) == [_sizes(weights.shape) for weights in found]:
+    for i, convolution in enumerate(convolutions):
+        # Each convolution of a file has a bias, of zeros where its layer had none.
+        found, rest = convolution[: len(shapes)], convolution[len(shapes) :]
+        if list(map(_sizes, shapes)) == [_sizes(weights.shape) for weights in found] and not np.any(rest):
             del convolutions[i]
             layer.set_weights([weights.reshape(shape) for weights, shape in zip(found, shapes, strict=True)])
             return
