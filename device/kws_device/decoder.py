@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from .arming import Arming, always_armed
 from .events import Decision, Event
 from .model.manifest import KEYWORD_HEAD, SCENE_HEAD, DecoderConfig, Head, Manifest
 from .ring_buffer import Ring
@@ -26,22 +27,22 @@ class Decoder:
 
     Where the model has a verifier, a keyword is reported when the verifier's score exceeds the threshold, of
     several the one that exceeds it most; it counts as fallen when it is no candidate any more.
+
+    Where the model has commands (`Manifest.arming`), one that exceeds its threshold before they are armed is
+    not reported, nor later until its score has fallen. That fall begins no refractory time.
     """
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
+        self._arming = Arming(manifest.arming, manifest.decoder.decision_ms) if manifest.arming else None
         config = manifest.decoder
         self._smoothers = {head.name: _Smoother(head, config) for head in manifest.heads}
         self._labels = labels = manifest.labels
         self._scenes = labels.get(SCENE_HEAD, ())
         self._keywords = [(word, labels[KEYWORD_HEAD].index(word)) for word in config.thresholds]
+        self.set_thresholds(manifest)
         self._verifies = manifest.verifier is not None
         self._falls_at = manifest.verifier.candidate_thresholds if manifest.verifier else {}
-        self._everywhere = config.thresholds
-        self._in_scene: dict[str | None, dict[str, float]] = {
-            scene: {**config.thresholds, **thresholds}
-            for scene, thresholds in config.scene_thresholds.items()
-        }
         # In decisions: seconds would differ by rounding errors, and the grid is what is decided on.
         self._refractory = math.ceil(config.refractory_s / (config.decision_ms / 1000) - 1e-6)
         self.reset()
@@ -50,11 +51,34 @@ class Decoder:
         """Forget everything: afterwards the decoder equals a new one."""
         for smoother in self._smoothers.values():
             smoother.reset()
-        self._held: set[str] = set()
-        """Keywords reported whose score has not fallen since."""
+        if self._arming is not None:
+            self._arming.reset()
+        self._held: dict[str, bool] = {}
+        """Keywords whose score has not fallen since they were decided on, and whether they were reported."""
         self._decision = 0
         self._fell = dict.fromkeys(self._manifest.decoder.thresholds, -self._refractory)
         """The decision at which the score of a reported keyword last fell to its threshold."""
+
+    def set_thresholds(self, manifest: Manifest) -> None:
+        """Take the thresholds of a manifest that is otherwise this decoder's own."""
+        # Commands count only while armed, so the thresholds that they have otherwise never matter.
+        config = always_armed(manifest).decoder
+        self._everywhere = config.thresholds
+        self._in_scene: dict[str | None, dict[str, float]] = {
+            scene: {**config.thresholds, **thresholds}
+            for scene, thresholds in config.scene_thresholds.items()
+        }
+
+    def arm(self) -> bool:
+        """Let commands count from the next decision on; False where the model has none."""
+        if self._arming is not None:
+            self._arming.arm(self._decision)
+        return self._arming is not None
+
+    @property
+    def memory(self) -> int:
+        """After so many decisions at which nothing exceeds a threshold, all before no longer matters."""
+        return 1 + max(self._refractory, self._arming.lasts if self._arming else 0)
 
     def decide(
         self,
@@ -92,8 +116,20 @@ class Decoder:
                 keyword, score = reported
                 scene_score = None if scene is None else round(float(smoothed[SCENE_HEAD][likeliest]), 4)
                 start_s = round(end_s - self._manifest.front_end.clip_ms / 1000, 3)
-                event = Event(keyword, round(score, 4), start_s, end_s, scene, scene_score, self._verifies)
-        return Decision(end_s, smoothed, event, verified, self._labels)
+                if self._arming is not None:
+                    self._arming.heard(keyword, self._decision)
+                event = Event(
+                    keyword,
+                    round(score, 4),
+                    start_s,
+                    end_s,
+                    scene,
+                    scene_score,
+                    self._verifies,
+                    self._arming.is_armed(self._decision) if self._arming else None,
+                )
+        left_s = self._arming.left_s(self._decision) if self._arming else None
+        return Decision(end_s, smoothed, event, verified, self._labels, armed_left_s=left_s)
 
     def _report(
         self, smoothed: NDArray[np.float64], thresholds: dict[str, float]
@@ -105,8 +141,9 @@ class Decoder:
             if not scores[index] > thresholds[keyword]:
                 self._fall(keyword)
             elif index == leader and self._may_report(keyword):
-                self._held.add(keyword)
-                reported = keyword, scores[index]
+                self._held[keyword] = self._counts(keyword)
+                if self._held[keyword]:
+                    reported = keyword, scores[index]
         return reported
 
     def _confirm(
@@ -115,22 +152,26 @@ class Decoder:
         for keyword, index in self._keywords:
             if not smoothed[index] > self._falls_at[keyword]:
                 self._fall(keyword)
-        confirmed = [
-            (score - thresholds[keyword], keyword)
-            for keyword, score in verified.items()
-            if score > thresholds[keyword] and self._may_report(keyword)
-        ]
+        confirmed = []
+        for keyword, score in verified.items():
+            if score > thresholds[keyword] and self._may_report(keyword):
+                if self._counts(keyword):
+                    confirmed.append((score - thresholds[keyword], keyword))
+                else:
+                    self._held[keyword] = False
         if not confirmed:
             return None
         _, keyword = max(confirmed)
-        self._held.add(keyword)
+        self._held[keyword] = True
         return keyword, verified[keyword]
 
     def _fall(self, keyword: str) -> None:
         """The score of a keyword is no longer over what holds it."""
-        if keyword in self._held:
-            self._held.remove(keyword)
+        if self._held.pop(keyword, False):
             self._fell[keyword] = self._decision
+
+    def _counts(self, keyword: str) -> bool:
+        return self._arming is None or self._arming.counts(keyword, self._decision)
 
     def _may_report(self, keyword: str) -> bool:
         return keyword not in self._held and self._decision - self._fell[keyword] >= self._refractory

@@ -27,6 +27,9 @@ class Event:
     scene_score: float | None
     verified: bool = False
     """Whether a verifier confirmed it."""
+    armed: bool | None = None
+    """Whether the model's commands count now: true of a command and of the word that arms them; None where
+    the model has none."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Decision:
     """The root mean square of the sound since the decision before."""
     peak_dbfs: float = SILENCE_DBFS
     """The largest sample of that sound."""
+    armed_left_s: float | None = None
+    """For so long commands still count; 0: they do not. None where the model has none."""
     clip: Clip | None = field(default=None, compare=False, repr=False)
     """With an event: the sound up to `end_s`, as much as the model and its verifier see of it. None without
     one, so that a list of decisions stays small.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ._support.errors import InputError
+from .requests import Arm, Reload, Request, Requests
 from .sinks import Sink
 from .sources import LISTENING, AudioSource, Microphone
 from .sources.abandonable_call import AbandonableCall
@@ -43,6 +44,7 @@ class Session:
         self._spotter = load()
         self._sinks = [*sinks, display]
         self._clock = clock
+        self._requests = Requests()
         self._reload = False
         self._loading: AbandonableCall[Spotter] | None = None
         self._heard: list[AudioSource] = []
@@ -79,7 +81,14 @@ class Session:
 
         It is read beside the listening; the new one takes over between two blocks, when it is ready.
         """
-        self._reload = True
+        self._requests.put(Reload())
+
+    def arm_soon(self) -> None:
+        """Let the model's commands count from the next block on, as after the word that arms them.
+
+        May be called by a signal's handler. A model without commands is noted.
+        """
+        self._requests.put(Arm())
 
     def _listen(self, source: AudioSource) -> None:
         rate = self._spotter.manifest.front_end.sample_rate_hz
@@ -87,6 +96,8 @@ class Session:
         fed = 0
         self._spotter.reset()
         for block in source.blocks(rate):
+            for request in self._requests.take():
+                self._answer(request)
             self._reload_if_asked(rate, fed / rate)
             if states is not None and (text := states.news(source)):
                 self._note(text)
@@ -95,6 +106,12 @@ class Session:
                 for sink in self._sinks:
                     sink.decided(decision, source)
             fed += len(block)
+
+    def _answer(self, request: Request) -> None:
+        if isinstance(request, Reload):
+            self._reload = True
+        elif not self._spotter.arm():
+            self._note(f"{self._spotter.manifest.name}: has no commands to arm; give --armed-by WORD")
 
     def _reload_if_asked(self, sample_rate_hz: int, at_s: float) -> None:
         if self._loading is None:

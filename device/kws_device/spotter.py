@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._support.errors import InputError
 from .activity_gate import ActivityGate
 from .decoder import Decoder
 from .events import Clip, Decision, Event
@@ -20,6 +19,7 @@ from .model import model_file
 from .model.engine import Engine, kinds, load_engine, load_verifier
 from .model.manifest import KEYWORD_HEAD, Manifest
 from .model.model_file import ModelFile
+from .overrides import with_thresholds
 from .ring_buffer import Ring
 from .sources import AudioSource
 from .verifier import Verifier
@@ -104,28 +104,25 @@ class Spotter:
         skip_silence: bool = False,
     ) -> Spotter:
         """A spotter from a model file that has been read. Arguments and errors as those of `load`."""
-        manifest = file.manifest
-        for word, threshold in (by_hand := thresholds or {}).items():
-            if word not in manifest.keywords:
-                raise InputError(
-                    f"{word}: not a keyword of the model; those are {', '.join(manifest.keywords)}"
-                )
-            if not 0 <= threshold <= 1:
-                raise InputError(f"{word}={threshold:g}: a threshold lies between 0 and 1")
-        decoder = replace(
-            manifest.decoder,
-            thresholds={**manifest.decoder.thresholds, **by_hand},
-            scene_thresholds={
-                scene: {word: p for word, p in table.items() if word not in by_hand}
-                for scene, table in manifest.decoder.scene_thresholds.items()
-            },
-        )
-        return cls(
-            replace(manifest, decoder=decoder),
-            load_engine(file, engine),
-            skip_silence,
-            load_verifier(file, engine),
-        )
+        manifest = with_thresholds(file.manifest, thresholds or {})
+        return cls(manifest, load_engine(file, engine), skip_silence, load_verifier(file, engine))
+
+    def set_thresholds(self, thresholds: Mapping[str, float]) -> None:
+        """Change thresholds by keyword, in every scene, from the next decision on.
+
+        Raises:
+            InputError: an unknown keyword, or a threshold out of its range.
+        """
+        self.manifest = with_thresholds(self.manifest, thresholds)
+        self._decoder.set_thresholds(self.manifest)
+
+    def arm(self) -> bool:
+        """Let the model's commands count from the next decision on, as after the word that arms them.
+
+        Returns:
+            False where the model has no commands (`Manifest.arming`).
+        """
+        return self._decoder.arm()
 
     def reset(self, start_s: float = 0.0) -> None:
         """Forget all sound: afterwards the spotter equals a new one whose time begins at `start_s`."""

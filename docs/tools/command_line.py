@@ -20,7 +20,7 @@ SUBCOMMANDS = {
     "kws-listen": (),
     "kws-data": ("check", "download", "voices", "mine", "show-augmentation"),
     "kws-train": ("own", "verifier", "evaluate", "speed", "study"),
-    "kws-export": ("verifier", "show"),
+    "kws-export": ("verifier", "arming", "show"),
     "kws-bench": ("robustness", "stream", "compare", "speed", "pi", "soak"),
 }
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from kws_device._support.command import ArgumentParser, run
 from kws_device._support.schema import json_text
+from kws_device.cli.arming_options import add_arming, arming_options
 from kws_device.model import model_file
 from kws_device.model.manifest import describe
+from kws_device.overrides import with_arming
 from kws_training.data.corpus import FOLDER_KINDS
 from kws_training.loop.threads import keep_products_small
 
@@ -18,7 +21,8 @@ def _export_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-export",
         description="Convert a run of kws-train into model files (TFLite and ONNX, int8 and float) and "
-        "compare them with the trained model. See also: kws-export show --help, kws-export verifier --help",
+        "compare them with the trained model. See also --help of kws-export show, kws-export verifier and "
+        "kws-export arming",
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the model files")
@@ -67,6 +71,35 @@ def _verifier_parser() -> ArgumentParser:
     return parser
 
 
+def _arming_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="kws-export arming",
+        description="Write into copies of model files which word arms the others.",
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="a model file; may be repeated",
+    )
+    add_arming(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the new files")
+    return parser
+
+
+def _write_arming(arguments: list[str]) -> None:
+    options = _arming_parser().parse_args(arguments)
+    rules = arming_options(options)
+    files = [model_file.read(path) for path in options.model]
+    changed = [replace(file, manifest=with_arming(file.manifest, rules)) for file in files]
+    for file in changed:
+        path = options.out / file.path.name
+        written = model_file.write(path, file.model, file.manifest, file.verifier)
+        print(f"{path}  {written.manifest.hash[:12]}", file=sys.stderr)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; raises InputError for bad input."""
     keep_products_small()
@@ -75,6 +108,9 @@ def main(argv: list[str] | None = None) -> int:
         shown = _show_parser().parse_args(arguments[1:])
         manifest = model_file.read(shown.file).manifest
         print(json_text(manifest, indent=1) if shown.json else describe(manifest))
+        return 0
+    if arguments[:1] == ["arming"]:
+        _write_arming(arguments[1:])
         return 0
     # TFLite conversion needs the TensorFlow backend, whichever trained the model.
     os.environ["KERAS_BACKEND"] = "tensorflow"

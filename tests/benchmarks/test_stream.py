@@ -27,6 +27,7 @@ from kws_device import InputError, Spotter, audio_files
 from kws_device.decoder import Decoder
 from kws_device.events import Event
 from kws_device.model import model_file
+from kws_device.model.manifest import ArmingConfig
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 from kws_training.data.masks import Said
@@ -34,6 +35,7 @@ from kws_training.data.segments import power
 from kws_training.data.splits import SPLITS
 
 RATE = 16000
+NOTHING = Script((), ())
 
 
 def passage(folder: Path, name: str, samples) -> Passage:
@@ -227,6 +229,31 @@ def test_a_replay_of_the_recorded_decisions_is_that_of_all_of_them(seed, p, refr
     assert trace.at(dict.fromkeys(manifest.keywords, p)) == [d.event for d in decisions if d.event]
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 99), st.floats(0.3, 3.0))
+def test_a_replay_arms_as_the_device_does(seed, armed_s):
+    """Also where long runs of decisions at which nothing happens are left out."""
+    plain = Spotter.load().manifest
+    plain = at_thresholds(plain, dict.fromkeys(plain.keywords, 0.5))
+    by, *commands = plain.keywords
+    manifest = plain.with_arming(ArmingConfig(by, armed_s, tuple(commands), {commands[0]: 0.1}))
+    rng = np.random.default_rng(seed)
+    labels = manifest.labels["keyword"]
+    likely = [labels.index(by), labels.index(commands[0]), labels.index("_silence_")]
+    alpha = np.full(len(labels), 0.01)
+    alpha[likely] = 1
+    scores = np.repeat(rng.dirichlet(alpha, 60), rng.integers(1, 12, 60), axis=0)
+    scene = np.eye(len(manifest.labels["scene"]))[np.zeros(len(scores), int)]
+    decoder = Decoder(manifest)
+    decisions = [
+        decoder.decide_smoothed({"keyword": row, "scene": scene[n]}, n / 10) for n, row in enumerate(scores)
+    ]
+    spoken = [labels.index(word) for word in manifest.keywords]
+    kept = np.flatnonzero((scores[:, spoken] > 0.05).any(axis=1))
+    trace = Trace(plain, kept, kept / 10, {"keyword": scores[kept], "scene": scene[kept]}, {}, (), NOTHING)
+    assert replay(trace, manifest) == [d.event for d in decisions if d.event]
+
+
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=3, max_size=3),
@@ -290,7 +317,8 @@ def test_the_report_adds_up_and_its_curve_goes_through_the_models_own_point(
     file = model_file.read(shipped)
     even = at_thresholds(file.manifest, dict.fromkeys(file.manifest.keywords, 0.8))
     model_file.write(tmp_path / "even.tflite", file.model, even)
-    found = report(command, tmp_path, *folders, "--model", tmp_path / "even.tflite")
+    arming = ["--armed-by", "yes", "--for", "4"]
+    found = report(command, tmp_path, *folders, "--model", tmp_path / "even.tflite", *arming)
     heard = [path for folder in (folders[3], folders[5]) for path in folder.glob("*.ogg")]
     seconds = [soundfile.info(path).duration for path in heard if path.name != "19-198-0040.ogg"]
     assert found["hours"] == pytest.approx(sum(seconds) / 3600, rel=1e-3)
@@ -321,6 +349,15 @@ def test_the_report_adds_up_and_its_curve_goes_through_the_models_own_point(
     (own,) = (point for point in found["curve"] if point["threshold"] == 0.8)
     assert_within(own, {**found, "threshold": 0.8})
     assert found["curve"][-1]["hits"] == found["curve"][-1]["false_accepts"] == 0
+    # Thresholds of arming are those of the model here, so armed all the time is as without arming.
+    armed, words = found["armed"], dict(found["per_keyword"])
+    yes = words.pop("yes")
+    for name in ("targets", "hits", "misses"):
+        assert sum(of[name] for of in armed["placed"].values()) == sum(of[name] for of in words.values())
+    always = sum(of["false_accepts"] for of in words.values())
+    assert armed["false_commands"]["per_armed_hour"] == pytest.approx(always / found["hours"], abs=1e-3)
+    assert armed["false_commands"]["count"] <= always
+    assert (armed["armings"]["false"], armed["armings"]["said"]) == (yes["false_accepts"], yes["masked"])
 
 
 def assert_within(part, whole):

@@ -54,7 +54,18 @@ def test_the_demo_is_heard_word_by_word_and_nothing_else(command, demo, script):
 
 def test_every_event_has_the_fields_that_programs_rely_on(command, demo):
     heard, summary = events(command("kws-listen", "--file", demo / "demo.flac", "--json"))
-    fields = ["type", "keyword", "score", "start_s", "end_s", "scene", "scene_score", "verified", "source"]
+    fields = [
+        "type",
+        "keyword",
+        "score",
+        "start_s",
+        "end_s",
+        "scene",
+        "scene_score",
+        "verified",
+        "armed",
+        "source",
+    ]
     for event in heard:
         assert list(event) == fields
         assert event["end_s"] - event["start_s"] == pytest.approx(1.0)

@@ -13,6 +13,7 @@ from kws_device._support.command import ArgumentParser, run
 from kws_device._support.errors import RequirementError
 from kws_device._support.schema import json_text
 from kws_device._support.untrusted_text import printable
+from kws_device.cli.arming_options import add_arming, arming_options
 from kws_training.loop.threads import keep_products_small
 
 from . import summaries
@@ -205,6 +206,7 @@ def _add_stream(commands: Any) -> None:
         metavar="FILE",
         help="write the thresholds into these files of the same model, too",
     )
+    add_arming(stream)
     _add_playback(stream)
 
 
@@ -323,8 +325,8 @@ def _stream(options: argparse.Namespace) -> int:
         _check_range("--tune", options.tune, 0.001, 3600)
     elif options.tune_also:
         raise InputError("--tune-also needs --tune FA_PER_HOUR")
-    if options.peer is not None and (options.model, options.tune) != (None, None):
-        raise InputError("--peer measures another engine; leave out --model and --tune")
+    if options.peer is not None and (options.model, options.tune, options.armed_by) != (None, None, None):
+        raise InputError("--peer measures another engine; leave out --model, --tune and --armed-by")
     room = _room(options)
 
     from ..peers import environments
@@ -349,7 +351,7 @@ def _stream(options: argparse.Namespace) -> int:
         report = stream_of_peer(peer, word, _cache(options) / "peers", plan, options.out, room)
     else:
         tuning = None if options.tune is None else Tuning(options.tune, options.tune_also)
-        report = stream(options.model, plan, options.out, tuning, room)
+        report = stream(options.model, plan, options.out, tuning, room, arming_options(options))
     _show(summaries.stream(report))
     return 0
 

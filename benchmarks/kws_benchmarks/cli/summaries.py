@@ -59,6 +59,8 @@ def stream(report: dict[str, Any]) -> list[str]:
         )
     for word, figures in report["per_keyword"].items():
         text.append(f"{word:16} {_stream_figures(figures)}, threshold {figures['threshold']:g}")
+    if report["armed"] is not None:
+        text += _armed_figures(report["armed"])
     late = report["latency_ms"]
     if late["median"] is not None:
         text.append(
@@ -71,6 +73,23 @@ def stream(report: dict[str, Any]) -> list[str]:
     if left_out := report["left_out_without_transcript"]:
         text.append(f"left out, because without a transcript: {', '.join(left_out)}")
     return text
+
+
+def _armed_figures(figures: dict[str, Any]) -> list[str]:
+    armings, false = figures["armings"], figures["false_commands"]
+    return [
+        *(
+            f"commands, armed by {figures['armed_by']}, {_PLACED[condition]}: "
+            f"{heard['hits']} of {heard['targets']} heard ({1 - heard['miss_rate']:.1%})"
+            for condition, heard in figures["placed"].items()
+            if heard["targets"]
+        ),
+        f"nobody arms: {false['count']} false commands "
+        f"({false['per_hour']:.2f} per hour, at most {false['bound95']:.2f})",
+        f"{figures['armed_by']}: {armings['false']} false armings "
+        f"({armings['false_per_hour']:.2f} per hour), {armings['said']} said",
+        f"armed all the time: {false['per_armed_hour']:.2f} false commands per hour",
+    ]
 
 
 def _stream_figures(figures: dict[str, Any]) -> str:

@@ -10,10 +10,13 @@ from typing import Any
 from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.schema import json_text
+from kws_device.model.manifest import ArmingConfig
+from kws_device.overrides import ArmingOptions, with_arming
 from kws_training.data.layouts import read_dataset
 
 from ..peers.environments import Peer
 from ..playback.room import Room
+from .armed import armed_figures, check_tried
 from .backgrounds import SPEECH
 from .figures import background_events, placed_words, summary
 from .listeners import Listener, ModelListener, PeerListener
@@ -23,6 +26,7 @@ from .session import Plan, hear
 from .thresholds import Sweep, best_thresholds, check_shown, check_writable, curve, sweep, write
 
 REPORT = "stream.json"
+_MODELS_OWN = ArmingOptions()
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,12 @@ class Tuning:
 
 
 def stream(
-    model: str | Path | None, plan: Plan, out: Path, tuning: Tuning | None = None, room: Room | None = None
+    model: str | Path | None,
+    plan: Plan,
+    out: Path,
+    tuning: Tuning | None = None,
+    room: Room | None = None,
+    options: ArmingOptions = _MODELS_OWN,
 ) -> dict[str, Any]:
     """Let a model listen to all streams; choose and write its thresholds, if wanted.
 
@@ -48,6 +57,7 @@ def stream(
         out: gets stream.json.
         tuning: changes the model's file; the report is that of the tuned model.
         room: where the streams are played and recorded again; None: straight from the files.
+        options: rules of arming instead of the model's own; the report tells what they are worth.
 
     Returns:
         the content of stream.json.
@@ -57,8 +67,11 @@ def stream(
             so few hours cannot show.
     """
     listener = ModelListener(model)
+    arming = with_arming(listener.manifest.with_arming(listener.arming), options).arming
+    if arming is not None:
+        check_tried(listener.manifest, arming)
     if tuning is None:
-        return measured(listener, plan, out, room)
+        return measured(listener, plan, out, room, arming)
     files = check_writable(model, tuning.also, listener.manifest.keywords)
     if plan.speech is None:
         raise InputError("--tune needs words; give --speech")
@@ -73,7 +86,9 @@ def stream(
         "tuned_from": listener.hash,
         "tuned_to": manifest.decoder.false_accepts_per_hour,
     }
-    return _write({**named, **_report(plan, room, streams, outcome(streams, chosen), chosen, swept)}, out)
+    report = _report(plan, room, streams, outcome(streams, chosen), chosen, swept)
+    armed = None if arming is None else armed_figures(streams, manifest.with_arming(None), arming)
+    return _write({**named, **report, "armed": armed}, out)
 
 
 def stream_of_peer(
@@ -98,7 +113,9 @@ def stream_of_peer(
     return measured(PeerListener(peer, word, cache), plan, out, room)
 
 
-def measured(listener: Listener, plan: Plan, out: Path, room: Room | None = None) -> dict[str, Any]:
+def measured(
+    listener: Listener, plan: Plan, out: Path, room: Room | None = None, arming: ArmingConfig | None = None
+) -> dict[str, Any]:
     """Let any listener hear all streams, at its own thresholds.
 
     Args:
@@ -106,6 +123,7 @@ def measured(listener: Listener, plan: Plan, out: Path, room: Room | None = None
         plan: of the streams.
         out: gets stream.json.
         room: as in `stream`.
+        arming: rules that are tried on what was heard, of a model of ours; None: no rules.
 
     Returns:
         the content of stream.json.
@@ -117,7 +135,10 @@ def measured(listener: Listener, plan: Plan, out: Path, room: Room | None = None
     swept = sweep(streams, listener.thresholds)
     named = {"model": listener.name, "hash": listener.hash, "tuned_to": listener.tuned_to}
     report = _report(plan, room, streams, outcome(streams), listener.thresholds, swept)
-    return _write({**named, **report}, out)
+    armed = None
+    if arming is not None and isinstance(listener, ModelListener):
+        armed = armed_figures(streams, listener.manifest, arming)
+    return _write({**named, **report, "armed": armed}, out)
 
 
 def _write(report: dict[str, Any], out: Path) -> dict[str, Any]:

@@ -44,12 +44,17 @@ def counts(tally: Tally, hours: float) -> dict[str, Any]:
         "false_accepts_bound95", "masked"}; `miss_rate` is null without targets.
     """
     return {
-        **_heard(tally.targets, tally.hits),
+        **hit_rate(tally),
         "false_accepts": tally.false_accepts,
         "false_accepts_per_hour": round(tally.false_accepts / hours, 3),
         "false_accepts_bound95": round(bound95(tally.false_accepts, hours), 3),
         "masked": tally.masked,
     }
+
+
+def hit_rate(tally: Tally) -> dict[str, Any]:
+    """{"targets", "hits", "misses", "miss_rate"} of placed words; the last is null without targets."""
+    return _heard(tally.targets, tally.hits)
 
 
 def _heard(targets: int, hits: int) -> dict[str, Any]:

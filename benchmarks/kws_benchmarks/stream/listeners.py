@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device import Event, InputError, Spotter
+from kws_device.model import model_file
+from kws_device.model.engine import kinds
 
 from ..peers import environments
 from ..peers.environments import Peer
@@ -76,8 +78,11 @@ class ModelListener:
         Raises:
             InputError: no such model, or one without keywords.
         """
-        self._spotter = Spotter.load(model)
-        self.manifest = self._spotter.manifest
+        file = model_file.read(model_file.find(model, kinds(None)))
+        self.arming = file.manifest.arming
+        """The model's own rules. It is heard without them: `armed.armed_figures` tries them afterwards."""
+        self.manifest = file.manifest.with_arming(None)
+        self._spotter = Spotter.of(replace(file, manifest=self.manifest))
         if not self.manifest.keywords:
             raise InputError(f"{self.manifest.name}: has no keyword head; give another model")
         self.name, self.hash = self.manifest.name, self.manifest.hash

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_device import Decision, Event, Manifest, Spotter
+from kws_device.arming import always_armed
 from kws_device.decoder import Decoder
 from kws_device.model.manifest import KEYWORD_HEAD
 
@@ -97,7 +97,8 @@ def _lowest(manifest: Manifest) -> NDArray[np.float64]:
 
     With a verifier that is the candidate's threshold: the others are for the verifier's scores.
     """
-    tables = [manifest.decoder.thresholds, *manifest.decoder.scene_thresholds.values()]
+    decoder = always_armed(manifest).decoder
+    tables = [decoder.thresholds, *decoder.scene_thresholds.values()]
     if manifest.verifier is not None:
         tables = [manifest.verifier.candidate_thresholds]
     return np.array([min(table[word] for table in tables if word in table) for word in manifest.keywords])
@@ -113,25 +114,23 @@ def replay(trace: Trace, manifest: Manifest) -> list[Event]:
     """The events that the device's decoder makes of the very same scores by another manifest.
 
     A decision at which no keyword exceeds its threshold, and the verifier tells nothing, changes nothing but
-    the time since the last report. A run of them is replaced by as many with scores of zero as the refractory
-    time can tell apart.
+    the time since the last report. A run of them is replaced by as many with scores of zero as the decoder
+    can tell apart.
 
     Args:
         trace: of one pass.
-        manifest: that of the trace with other thresholds.
+        manifest: that of the trace with other thresholds or other rules of arming.
     """
     decoder = Decoder(manifest)
     columns, _ = _of_interest(manifest)
     over = (trace.scores[KEYWORD_HEAD][:, columns] > _lowest(manifest)).any(axis=1)
     active = sorted({*np.flatnonzero(over).tolist(), *trace.verified})
     nothing = {head: np.zeros(len(labels)) for head, labels in manifest.labels.items()}
-    config = manifest.decoder
-    longest_gap = math.ceil(config.refractory_s / (config.decision_ms / 1000)) + 1
     events = []
     before = -1
     for i in active:
         index = int(trace.index[i])
-        for _ in range(min(index - before - 1, longest_gap)):
+        for _ in range(min(index - before - 1, decoder.memory)):
             decoder.decide_smoothed(nothing, 0.0)
         scores = {head: rows[i] for head, rows in trace.scores.items()}
         decision = decoder.decide_smoothed(scores, float(trace.end_s[i]), trace.verified.get(i, {}))

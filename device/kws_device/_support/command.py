@@ -22,6 +22,24 @@ class ArgumentParser(argparse.ArgumentParser):
         raise InputError(f"{message} (see {self.prog} --help)")
 
 
+def word_values(option: str, texts: list[str]) -> dict[str, float]:
+    """The numbers by word of an option that is given as WORD=P, once for each word.
+
+    Raises:
+        InputError: a text that is written otherwise.
+    """
+    values = {}
+    for text in texts:
+        word, equals, value = text.rpartition("=")
+        try:
+            values[word] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise InputError(f"{option} {text}: write WORD=P with P between 0 and 1")
+    return values
+
+
 def run(main: Callable[[list[str] | None], int], argv: list[str] | None = None) -> NoReturn:
     """Run a command and leave with the kit's exit codes.
 

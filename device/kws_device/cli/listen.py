@@ -5,22 +5,25 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .. import trial
-from .._support.command import ArgumentParser, run
+from .._support.command import ArgumentParser, run, word_values
 from .._support.errors import InputError
 from .._support.schema import json_text
 from .._support.untrusted_text import printable
 from ..model import model_file, signature
 from ..model.engine import ENGINES
 from ..model.manifest import describe
+from ..overrides import with_arming, with_thresholds
 from ..session import Session
 from ..sinks import Clips, Commands, JsonLines, Sink, SystemdNotifier, for_people
 from ..sources import AudioFile, AudioSource, Microphone, RawStream, microphones, portaudio
 from ..spotter import Spotter
 from . import mic_check
+from .arming_options import add_arming, arming_options
 
 _CHECK_S = 5.0
 
@@ -52,6 +55,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--threshold", action="append", default=[], metavar="WORD=P", help="instead of the model's, 0 to 1"
     )
+    add_arming(parser)
     parser.add_argument(
         "--save-clips", type=Path, metavar="DIR", help="keep the second of sound behind each event"
     )
@@ -73,22 +77,10 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _thresholds(texts: list[str]) -> dict[str, float]:
-    thresholds = {}
-    for text in texts:
-        word, equals, value = text.rpartition("=")
-        try:
-            thresholds[word] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise InputError(f"--threshold {text}: write WORD=P with P between 0 and 1")
-    return thresholds
-
-
 def _load(options: Any, thresholds: dict[str, float], key: signature.PublicKey | None) -> Spotter:
     file = trial.load(options.model, options.engine, key)
-    return Spotter.of(file, thresholds, options.engine, options.skip_silence)
+    manifest = with_arming(with_thresholds(file.manifest, thresholds), arming_options(options))
+    return Spotter.of(replace(file, manifest=manifest), None, options.engine, options.skip_silence)
 
 
 def _sources(options: Any) -> Iterator[AudioSource]:
@@ -173,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
         manifest = model_file.read(model_file.find(options.model)).manifest
         print(json_text(manifest, indent=1) if options.json else describe(manifest))
         return 0
-    thresholds = _thresholds(options.threshold)
+    thresholds = word_values("--threshold", options.threshold)
     signer = options.require_signature
     key = None if signer is None else signature.public_key(signer)
     _end_on_sigterm()
@@ -181,6 +173,7 @@ def main(argv: list[str] | None = None) -> int:
     sinks = _sinks(options, display.noted)
     session = Session(lambda: _load(options, thresholds, key), display, sinks)
     _reload_on_sighup(session)
+    signal.signal(signal.SIGUSR1, lambda number, frame: session.arm_soon())
     session.run(_sources(options))
     return 0
 

@@ -15,8 +15,10 @@ from .._support.untrusted_text import printable
 from ..front_end import MelConfig, Normalisation
 
 SCHEMA = 4
-READABLE = (3, 4)
-"""Schemas that are read. 3 is 4 without `verifier`; such a file stays as it is when it is written again."""
+"""Of a new manifest without `arming`."""
+ARMING_SCHEMA = 5
+READABLE = (3, SCHEMA, ARMING_SCHEMA)
+"""Schemas that are read: 4 is 3 with `verifier`, 5 is 4 with `arming`. A file keeps its schema."""
 
 UNKNOWN = "_unknown_"
 SILENCE = "_silence_"
@@ -33,6 +35,7 @@ _LONGEST_SOURCE = 300
 _LONGEST_SMOOTHING_S = 10.0
 _LONGEST_REFRACTORY_S = 60.0
 _SHORTEST_DECISION_MS = 10.0
+_LONGEST_ARMED_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,32 @@ class VerifierConfig:
 
 
 @dataclass(frozen=True)
+class ArmingConfig:
+    """Keywords that count only for a while after another keyword, which arms them."""
+
+    armed_by: str
+    """The keyword that arms the others."""
+    armed_s: float
+    """They count for so long after its event."""
+    commands: tuple[str, ...]
+    """The keywords that it arms. All others count at any time."""
+    thresholds: dict[str, float]
+    """Of commands: what their score must exceed instead of the decoder's thresholds, in every scene."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts do not fit each other."""
+        check_range("armed_s", self.armed_s, 0.1, _LONGEST_ARMED_S)
+        if not self.commands or len(set(self.commands)) != len(self.commands):
+            raise ValueError("the commands of arming are empty or not distinct")
+        if self.armed_by in self.commands:
+            raise ValueError(f"{self.armed_by} cannot arm itself; take it out of the commands")
+        if unknown := set(self.thresholds) - set(self.commands):
+            raise ValueError(f"arming has thresholds of {listed(unknown)}, which are no commands")
+        for word, threshold in self.thresholds.items():
+            check_range(f"the armed threshold of {word}", threshold, 0, 1)
+
+
+@dataclass(frozen=True)
 class Source:
     """Data that the model was trained on."""
 
@@ -175,6 +204,8 @@ class Manifest:
     """Of the packages that made the model."""
     hash: str
     """sha256 over the model's bytes and this manifest without the hash."""
+    arming: ArmingConfig | None = None
+    """None: every keyword counts at any time."""
 
     def __post_init__(self) -> None:
         """Raises ValueError where a part is out of its range, or the parts do not fit each other."""
@@ -200,6 +231,15 @@ class Manifest:
                 raise ValueError(f"the decoder has {listed(unknown)}, which are no keywords of the model")
         if self.verifier is not None:
             self._check_verifier(self.verifier)
+        if self.arming is not None:
+            self._check_arming(self.arming)
+
+    def _check_arming(self, arming: ArmingConfig) -> None:
+        """Raises ValueError where arming does not fit the model."""
+        if self.schema < ARMING_SCHEMA:
+            raise ValueError(f"arming needs schema {ARMING_SCHEMA}")
+        if unknown := {arming.armed_by, *arming.commands} - set(self.keywords):
+            raise ValueError(f"arming has {listed(unknown)}, which are no keywords of the model")
 
     def _check_verifier(self, verifier: VerifierConfig) -> None:
         """Raises ValueError where the verifier does not fit the first network."""
@@ -224,6 +264,11 @@ class Manifest:
         most = front_end.frames if front_end.incremental else front_end.clip_samples
         steps = self.decoder.decision_ms / unit_ms
         return 1 <= round(steps) <= most and abs(steps - round(steps)) < 1e-6
+
+    def with_arming(self, arming: ArmingConfig | None) -> Manifest:
+        """The manifest with other rules of arming; ValueError where they do not fit the model."""
+        schema = self.schema if arming is None else ARMING_SCHEMA
+        return replace(self, schema=schema, arming=arming)
 
     def without_verifier(self) -> Manifest:
         """The manifest of the first network alone, for those who measure or train it."""
@@ -278,6 +323,10 @@ def parse(text: str | bytes, where: str) -> Manifest:
         if "verifier" in data:
             raise InputError(f"{where}: manifest schema {schema} has no verifier; export the model again")
         data["verifier"] = None
+    if schema < ARMING_SCHEMA:
+        if "arming" in data:
+            raise InputError(f"{where}: manifest schema {schema} has no arming; export the model again")
+        data["arming"] = None
     return build(Manifest, data, f"{where}: manifest")
 
 
@@ -286,6 +335,8 @@ def to_json(manifest: Manifest) -> str:
     fields = plain(manifest)
     if manifest.schema < SCHEMA:
         del fields["verifier"]
+    if manifest.schema < ARMING_SCHEMA:
+        del fields["arming"]
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -314,6 +365,7 @@ def describe(manifest: Manifest) -> str:
             for scene, table in decoder.scene_thresholds.items()
         ),
         *_describe_verifier(manifest.verifier),
+        *_describe_arming(manifest.arming),
         "tuned to    " + ("nothing yet" if tuned is None else f"{tuned:g} false accepts an hour"),
         *(f"trained on  {source.name} ({source.licence})" for source in manifest.sources),
         *(f"measured    {where}: {values}" for where, values in _tables(manifest.metrics)),
@@ -327,6 +379,13 @@ def _describe_verifier(verifier: VerifierConfig | None) -> Iterator[str]:
         yield f"verifier    sees {verifier.clip_ms / 1000:g} s, {verifier.delay_ms:g} ms after a candidate"
         words = ", ".join(f"{word} {p:g}" for word, p in verifier.candidate_thresholds.items())
         yield f"candidates  {words}"
+
+
+def _describe_arming(arming: ArmingConfig | None) -> Iterator[str]:
+    if arming is not None:
+        yield f"arming      {arming.armed_by}, for {arming.armed_s:g} s: {', '.join(arming.commands)}"
+        if arming.thresholds:
+            yield "  armed     " + ", ".join(f"{word} {p:g}" for word, p in arming.thresholds.items())
 
 
 def _tables(data: dict[str, Any], where: str = "") -> Iterator[tuple[str, str]]:

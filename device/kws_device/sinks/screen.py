@@ -96,6 +96,7 @@ class Screen(Sink):
             decisions_per_s=decisions_per_s,
             cpu_percent=cpu_percent,
             lost_s=source.lost_s,
+            armed_left_s=decision.armed_left_s,
         )
         self._drawn_s = now_s
         # Never two in the queue: a terminal that was stopped is not to catch up.
@@ -154,15 +155,18 @@ class View:
     cpu_percent: float
     """Of one core."""
     lost_s: float
+    armed_left_s: float | None
+    """See Decision."""
 
     def lines(self, columns: int) -> list[Line]:
         """The block, for a terminal of so many columns."""
         width = max(0, min(_WIDEST_BAR, columns - _BESIDE_BAR))
         listening = self.state == LISTENING
         state = f"{self.state} on {self.source}" if listening else f"{self.state} ({self.source})"
+        armed = f"  armed, {self.armed_left_s:.1f} s left" if self.armed_left_s else ""
         level = _bar(_share(self.level_dbfs), width, _share(self.peak_dbfs))
         return [
-            Line(f"{self.end_s:8.1f} s  {state}", "" if listening else YELLOW),
+            Line(f"{self.end_s:8.1f} s  {state}{armed}", "" if listening else YELLOW),
             Line(
                 f"{'level':<9}{level} {self.level_dbfs:3.0f} dBFS, peak {self.peak_dbfs:3.0f}",
                 RED if self.peak_dbfs > _LOUD_DBFS else "",
