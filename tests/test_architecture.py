@@ -43,6 +43,7 @@ DEVICE_PACKAGES = {
     "tflite_runtime",
     "onnxruntime",
     "cryptography",
+    "paho",
 }
 
 

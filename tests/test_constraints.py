@@ -14,7 +14,9 @@ from packaging.utils import canonicalize_name
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 PROJECT = tomllib.loads((ROOT / "device" / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-DIRECT = [*map(Requirement, [*PROJECT["dependencies"], *EXTRAS["onnx"], *EXTRAS["signature"]])]
+DIRECT = [
+    *map(Requirement, [*PROJECT["dependencies"], *EXTRAS["onnx"], *EXTRAS["signature"], *EXTRAS["mqtt"]])
+]
 
 
 def pins(python):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+
+from .spotter import Spotter
 
 _WAITING = 1000
 
 
 @dataclass(frozen=True)
 class Reload:
-    """Read the model again."""
+    """Read the model again, or another one."""
+
+    load: Callable[[], Spotter] | None = None
+    """Makes the spotter, now and at later reloads if it succeeds, beside the listening; None: as before."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,21 @@ class Arm:
     """Let the model's commands count, as after the word that arms them."""
 
 
-Request = Reload | Arm
+@dataclass(frozen=True)
+class Mute:
+    """Hear silence instead of the source, or hear it again."""
+
+    on: bool
+
+
+@dataclass(frozen=True)
+class SetThresholds:
+    """Change thresholds by keyword; keywords that the model does not have are passed over."""
+
+    thresholds: Mapping[str, float]
+
+
+Request = Reload | Arm | Mute | SetThresholds
 
 
 @dataclass(frozen=True)

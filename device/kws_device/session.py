@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ._support.errors import InputError
-from .requests import Arm, Reload, Request, Requests
+from .requests import Arm, Mute, Reload, Request, Requests, SetThresholds
 from .sinks import Sink
 from .sources import LISTENING, AudioSource, Microphone
 from .sources.abandonable_call import AbandonableCall
@@ -27,6 +29,7 @@ class Session:
         display: Sink,
         sinks: Sequence[Sink] = (),
         clock: Callable[[], float] = time.monotonic,
+        requests: Requests | None = None,
     ) -> None:
         """Load the spotter.
 
@@ -36,6 +39,7 @@ class Session:
                 have something to tell.
             sinks: all others.
             clock: monotonic, in seconds.
+            requests: where sinks put what they want to be done; None: they want nothing.
 
         Raises:
             InputError: as `load` does.
@@ -44,8 +48,9 @@ class Session:
         self._spotter = load()
         self._sinks = [*sinks, display]
         self._clock = clock
-        self._requests = Requests()
-        self._reload = False
+        self._requests = Requests() if requests is None else requests
+        self._muted = False
+        self._reload: Reload | None = None
         self._loading: AbandonableCall[Spotter] | None = None
         self._heard: list[AudioSource] = []
         self._decisions = 0
@@ -64,6 +69,7 @@ class Session:
             OSError: the display cannot be written. It gets no summary then, either.
         """
         finishing = self._sinks
+        self._tell_configuration()
         try:
             for source in sources:
                 self._heard.append(source)
@@ -99,6 +105,8 @@ class Session:
             for request in self._requests.take():
                 self._answer(request)
             self._reload_if_asked(rate, fed / rate)
+            if self._muted:
+                block = np.zeros_like(block)
             if states is not None and (text := states.news(source)):
                 self._note(text)
             for decision in self._spotter.decisions_in(block):
@@ -108,15 +116,29 @@ class Session:
             fed += len(block)
 
     def _answer(self, request: Request) -> None:
+        manifest = self._spotter.manifest
         if isinstance(request, Reload):
-            self._reload = True
+            # One that waits for another model is not lost to one that reads the same again.
+            self._reload = request if self._reload is None or request.load is not None else self._reload
+        elif isinstance(request, Mute):
+            self._muted = request.on
+            self._tell_configuration()
+        elif isinstance(request, SetThresholds):
+            known = {word: p for word, p in request.thresholds.items() if word in manifest.keywords}
+            self._spotter.set_thresholds(known)
+            self._tell_configuration()
         elif not self._spotter.arm():
-            self._note(f"{self._spotter.manifest.name}: has no commands to arm; give --armed-by WORD")
+            self._note(f"{manifest.name}: has no commands to arm; give --armed-by WORD")
+
+    def _tell_configuration(self) -> None:
+        for sink in self._sinks:
+            sink.configured(self._spotter.manifest, self._muted)
 
     def _reload_if_asked(self, sample_rate_hz: int, at_s: float) -> None:
         if self._loading is None:
-            if self._reload:
-                self._reload = False
+            if self._reload is not None:
+                self._load, self._load_before = self._reload.load or self._load, self._load
+                self._reload = None
                 self._loading = AbandonableCall(self._load)
         elif self._loading.wait(0):
             loaded, self._loading = self._loading, None
@@ -132,13 +154,19 @@ class Session:
                 raise InputError(f"the new model hears {rate} Hz, not {sample_rate_hz}; start again")
             spotter.reset(at_s)
         except InputError as error:
-            self._note(f"the model stays as it was: {error}")
+            self._keep(str(error))
         except Exception as error:  # nothing that a new model does may end the listening
-            self._note(f"the model stays as it was: {type(error).__name__}: {error}")
+            self._keep(f"{type(error).__name__}: {error}")
         else:
             self._spotter = spotter
             manifest = spotter.manifest
             self._note(f"listening with {manifest.name} {manifest.hash[:12]} from now on")
+        self._tell_configuration()
+
+    def _keep(self, why: str) -> None:
+        """Go on with the model that listens; `why` there is no new one."""
+        self._load = self._load_before
+        self._note(f"the model stays as it was: {why}")
 
     def _note(self, text: str) -> None:
         for sink in self._sinks:

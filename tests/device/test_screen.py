@@ -55,7 +55,7 @@ class Listening:
         self.sound = np.full(RATE // 10, 0.1, dtype=np.float32)
         self.decisions = 0
 
-    def decide(self, keyword=None, leader="yes", score=0.75):
+    def decide(self, keyword=None, leader="yes", score=0.75, armed_left_s=None):
         self.decisions += 1
         self.clock.now_s += 0.1
         end_s = self.decisions / 10
@@ -67,7 +67,13 @@ class Listening:
             scores[head.name] = values
         level_dbfs, peak_dbfs = dbfs(rms(self.sound)), dbfs(peak(self.sound))
         decision = Decision(
-            end_s, scores, event, labels=self.manifest.labels, level_dbfs=level_dbfs, peak_dbfs=peak_dbfs
+            end_s,
+            scores,
+            event,
+            labels=self.manifest.labels,
+            level_dbfs=level_dbfs,
+            peak_dbfs=peak_dbfs,
+            armed_left_s=armed_left_s,
         )
         self.screen.decided(decision, self.source)
         self.drawn()
@@ -83,6 +89,21 @@ class Listening:
 def terminal():
     with FakeTerminal() as made:
         yield made
+
+
+def test_it_shows_that_it_is_muted_and_for_how_long_commands_are_armed(terminal):
+    listening = Listening(terminal)
+    listening.decide()
+    assert "muted" not in terminal.lines[0] + terminal.lines[1]
+    listening.screen.configured(MANIFEST, True)
+    listening.decide(armed_left_s=3.24)
+    shown = " ".join(terminal.lines)
+    assert "listening on usb microphone  muted  armed, 3.2 s left" in shown
+    listening.screen.configured(MANIFEST, False)
+    listening.decide(armed_left_s=0.0)
+    shown = " ".join(terminal.lines)
+    assert "muted" not in shown
+    assert "armed" not in shown
 
 
 def test_events_stand_above_and_the_state_of_things_below(terminal):

@@ -18,8 +18,9 @@ from kws_device import AudioFile, InputError
 
 PROGRAMS = set(command_line.SUBCOMMANDS)
 SYSTEM = {
-    ".", "apt", "cat", "chmod", "cp", "install", "journalctl", "ls", "make", "minisign", "mkdir", "mv", "pip",
-    "pytest", "python", "python3", "scp", "ssh", "systemctl", "tee", "uname", "python3.13",
+    ".", "aplay", "apt", "cat", "chmod", "cp", "echo", "install", "journalctl", "ls", "make", "minisign",
+    "mkdir", "mosquitto_pub", "mosquitto_sub", "mv", "pip", "pytest", "python", "python3", "scp", "ssh",
+    "systemctl", "tee", "uname", "python3.13",
 }  # fmt: skip
 """Programs of others that the pages use."""
 PAGES = [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages.pages()]

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from ..model import model_file, signature
 from ..model.engine import ENGINES
 from ..model.manifest import describe
 from ..overrides import with_arming, with_thresholds
+from ..requests import Requests
 from ..session import Session
 from ..sinks import Clips, Commands, JsonLines, Sink, SystemdNotifier, for_people
 from ..sources import AudioFile, AudioSource, Microphone, RawStream, microphones, portaudio
 from ..spotter import Spotter
 from . import mic_check
 from .arming_options import add_arming, arming_options
+from .mqtt_options import add_mqtt, mqtt_sinks
 
 _CHECK_S = 5.0
 
@@ -56,6 +59,7 @@ def _parser() -> ArgumentParser:
         "--threshold", action="append", default=[], metavar="WORD=P", help="instead of the model's, 0 to 1"
     )
     add_arming(parser)
+    add_mqtt(parser)
     parser.add_argument(
         "--save-clips", type=Path, metavar="DIR", help="keep the second of sound behind each event"
     )
@@ -77,8 +81,10 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _load(options: Any, thresholds: dict[str, float], key: signature.PublicKey | None) -> Spotter:
-    file = trial.load(options.model, options.engine, key)
+def _load(
+    options: Any, thresholds: dict[str, float], key: signature.PublicKey | None, model: str | None = None
+) -> Spotter:
+    file = trial.load(model or options.model, options.engine, key)
     manifest = with_arming(with_thresholds(file.manifest, thresholds), arming_options(options))
     return Spotter.of(replace(file, manifest=manifest), None, options.engine, options.skip_silence)
 
@@ -170,8 +176,10 @@ def main(argv: list[str] | None = None) -> int:
     key = None if signer is None else signature.public_key(signer)
     _end_on_sigterm()
     display = JsonLines(sys.stdout) if options.json else for_people(sys.stdout, sys.stderr)
-    sinks = _sinks(options, display.noted)
-    session = Session(lambda: _load(options, thresholds, key), display, sinks)
+    requests = Requests()
+    load = partial(_load, options, thresholds, key)
+    sinks = [*_sinks(options, display.noted), *mqtt_sinks(options, load, requests, display.noted)]
+    session = Session(load, display, sinks, requests=requests)
     _reload_on_sighup(session)
     signal.signal(signal.SIGUSR1, lambda number, frame: session.arm_soon())
     session.run(_sources(options))

@@ -54,8 +54,14 @@ def find(name: str | Path | None, kinds: Sequence[str] = (containers.TFLITE, con
         path = folder / f"{name or _DEFAULT}.{kind}"
         if _is_there(path) and path.parent == folder:
             return path
-    shipped = ", ".join(sorted({file.stem for kind in kinds for file in folder.glob(f"*.{kind}")})) or "none"
-    raise InputError(f"{name or _DEFAULT}: no such model file; shipped models: {shipped}")
+    names = ", ".join(shipped(kinds)) or "none"
+    raise InputError(f"{name or _DEFAULT}: no such model file; shipped models: {names}")
+
+
+def shipped(kinds: Sequence[str] = (containers.TFLITE, containers.ONNX)) -> list[str]:
+    """The names of the shipped models that there are as files of these kinds, sorted."""
+    folder = _shipped_models()
+    return sorted({file.stem for kind in kinds for file in folder.glob(f"*.{kind}")})
 
 
 def _is_there(path: Path) -> bool:

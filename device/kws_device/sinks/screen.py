@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from ..events import Decision
+from ..model.manifest import Manifest
 from ..sources import LISTENING, AudioSource
 from .rate_limit import RateLimitedNotes
 from .sink import Sink
@@ -62,11 +63,16 @@ class Screen(Sink):
         self._counts: deque[tuple[float, float, int]] = deque()
         """Time, CPU time and decisions at each redraw of the last while."""
         self._decisions = 0
+        self._muted = False
         self._drawn_s = -math.inf
         self._drawing = False
         self._ended = False
         # Errors end the program without `finished`, and a hidden cursor would stay hidden.
         atexit.register(self.close)
+
+    def configured(self, manifest: Manifest, muted: bool) -> None:
+        """See Sink."""
+        self._muted = muted
 
     def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
@@ -97,6 +103,7 @@ class Screen(Sink):
             cpu_percent=cpu_percent,
             lost_s=source.lost_s,
             armed_left_s=decision.armed_left_s,
+            muted=self._muted,
         )
         self._drawn_s = now_s
         # Never two in the queue: a terminal that was stopped is not to catch up.
@@ -157,6 +164,7 @@ class View:
     lost_s: float
     armed_left_s: float | None
     """See Decision."""
+    muted: bool = False
 
     def lines(self, columns: int) -> list[Line]:
         """The block, for a terminal of so many columns."""
@@ -164,9 +172,12 @@ class View:
         listening = self.state == LISTENING
         state = f"{self.state} on {self.source}" if listening else f"{self.state} ({self.source})"
         armed = f"  armed, {self.armed_left_s:.1f} s left" if self.armed_left_s else ""
+        muted = "  muted" if self.muted else ""
         level = _bar(_share(self.level_dbfs), width, _share(self.peak_dbfs))
         return [
-            Line(f"{self.end_s:8.1f} s  {state}{armed}", "" if listening else YELLOW),
+            Line(
+                f"{self.end_s:8.1f} s  {state}{muted}{armed}", "" if listening and not self.muted else YELLOW
+            ),
             Line(
                 f"{'level':<9}{level} {self.level_dbfs:3.0f} dBFS, peak {self.peak_dbfs:3.0f}",
                 RED if self.peak_dbfs > _LOUD_DBFS else "",

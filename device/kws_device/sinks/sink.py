@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..events import Decision
+from ..model.manifest import Manifest
 from ..sources import AudioSource
 
 
@@ -13,6 +14,14 @@ class Sink:
 
     None of these may block: the sound goes on.
     """
+
+    def configured(self, manifest: Manifest, muted: bool) -> None:
+        """What listens from the next decision on: at the start, and whenever it may have changed.
+
+        Args:
+            manifest: of the model, with the thresholds that count now.
+            muted: whether the source is replaced by silence.
+        """
 
     def decided(self, decision: Decision, source: AudioSource) -> None:
         """A decision was made; it may carry an event."""
