@@ -44,7 +44,7 @@ class Session:
         Raises:
             InputError: as `load` does.
         """
-        self._load = load
+        self._load = self._load_before = load
         self._spotter = load()
         self._sinks = [*sinks, display]
         self._clock = clock

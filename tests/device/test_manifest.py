@@ -91,11 +91,16 @@ VERIFIED = copy.deepcopy(DATA) | {
     },
 }
 """The shipped manifest with a verifier."""
-PLACES = st.sampled_from(sorted(paths(VERIFIED), key=str))
+ARMED = copy.deepcopy(VERIFIED) | {
+    "schema": 5,
+    "arming": {"armed_by": "yes", "armed_s": 5.0, "commands": ["no", "go"], "thresholds": {"go": 0.4}},
+}
+"""The same with commands that a word arms."""
+PLACES = st.sampled_from(sorted(paths(ARMED), key=str))
 
 
 def test_the_manifests_to_be_mutated_are_whole():
-    for data in (DATA, VERIFIED):
+    for data in (DATA, VERIFIED, ARMED):
         use(parse(json.dumps(data), "some.tflite"))
 
 
@@ -116,7 +121,7 @@ def use(manifest):
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.tuples(PLACES, VALUES), min_size=1, max_size=3), st.sampled_from([DATA, VERIFIED]))
+@given(st.lists(st.tuples(PLACES, VALUES), min_size=1, max_size=3), st.sampled_from([DATA, VERIFIED, ARMED]))
 def test_a_mutated_manifest_is_used_or_refused_in_one_line(changes, data):
     try:
         manifest = parse(json.dumps(changed(changes, data)), "some.tflite")

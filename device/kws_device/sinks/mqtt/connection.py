@@ -230,8 +230,10 @@ class Connection:
         self._connected()
 
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if reason.is_failure and self._is_connected:
-            self._trouble = str(reason)
+        if self._is_connected:
+            self._trouble = (
+                str(reason) if flags.is_disconnect_packet_from_server else "the connection is lost"
+            )
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         if not message.retain:
