@@ -148,7 +148,7 @@ def test_the_description_has_what_home_assistant_requires_and_takes_back_what_is
     assert text["origin"] == {"name": "kws-kit", "sw_version": "1.2"}
     assert text["components"]["threshold_old"] == {"platform": "number"}
     assert all("platform" in component for component in text["components"].values())
-    assert all("unique_id" in component for component in present.values())
+    assert all("unique_id" in component and component["qos"] == 1 for component in present.values())
     assert TOPICS.discovery == "homeassistant/device/kws_kitchen/config"
 
 

@@ -102,7 +102,8 @@ def components(topics: Topics, manifest: Manifest, models: Iterable[str]) -> Com
         }
         found["arm"] = {"platform": "button", "name": "Arm", "command_topic": topics.command(ARM)}
     for key, component in found.items():
-        component["unique_id"] = f"{topics.unique_id}_{key}"
+        # Home Assistant does not hand a `qos` of the whole device down to its entities.
+        component |= {"unique_id": f"{topics.unique_id}_{key}", "qos": 1}
     return found
 
 
@@ -132,6 +133,5 @@ def description(
         "payload_available": ONLINE,
         "payload_not_available": OFFLINE,
         "state_topic": topics.state,
-        "qos": 1,
         "components": {**present, **gone},
     }
