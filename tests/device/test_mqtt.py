@@ -440,6 +440,25 @@ def test_settings_hold_over_a_restart_of_the_listener(mosquitto, observer, demo,
 
 
 @needs_mosquitto
+def test_commands_are_armed_over_the_broker(mosquitto, observer, demo, tmp_path):
+    arguments = [LISTEN, "--file", demo / "demo.flac", "--real-time", "--json", "--mqtt", mosquitto.url]
+    arguments += ["--mqtt-name", "kitchen", "--state-dir", tmp_path, "--armed-by", "left", "--for", "60"]
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as process:
+        try:
+            described = json.loads(observer.until(lambda o: o.of(TOPICS.discovery))[-1])
+            topic = described["components"]["arm"]["command_topic"]
+            observer.until(lambda o: o.of(TOPICS.state))
+            observer.publish(topic, "PRESS")
+            observer.until(lambda o: json.loads(o.of(TOPICS.state)[-1])["armed"])
+            # The first words of the recording are no "left".
+            event = json.loads(observer.until(lambda o: o.of(TOPICS.event))[0])
+            assert event["event_type"] != "left"
+            assert event["armed"] is True
+        finally:
+            process.kill()
+
+
+@needs_mosquitto
 def test_a_wrong_password_is_told_once_and_a_right_one_lets_in(tmp_path):
     passwords = tmp_path / "passwords"
     subprocess.run(

@@ -56,7 +56,6 @@ class Connection:
         connected: Callable[[], None],
         received: Callable[[str, bytes], None],
         notes: RateLimitedNotes,
-        first_pause_s: float = _FIRST_PAUSE_S,
     ) -> None:
         """Prepare; `start` connects.
 
@@ -67,7 +66,6 @@ class Connection:
             connected: called after each connection, in the thread of the network.
             received: called with topic and payload of each message, in the thread of the network.
             notes: told of trouble, and of its end.
-            first_pause_s: before the second attempt; each further pause is twice as long, up to a minute.
 
         Raises:
             InputError: paho-mqtt is not installed.
@@ -77,7 +75,6 @@ class Connection:
         self._connected = connected
         self._received = received
         self._notes = notes
-        self._first_pause_s = first_pause_s
         self._changed = threading.Condition()
         self._closed = False
         self._is_connected = False
@@ -166,7 +163,7 @@ class Connection:
 
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.MaximumPacketSize = _LARGEST_MESSAGE
-        pause_s = self._first_pause_s
+        pause_s = _FIRST_PAUSE_S
         while not self._closed:
             self._trouble = "it closes the connection"
             try:
@@ -183,7 +180,7 @@ class Connection:
             except Exception as error:  # of a broker that does not keep to the protocol
                 self._trouble = f"{type(error).__name__}: {error}"
             if self._is_connected:
-                self._is_connected, pause_s = False, self._first_pause_s
+                self._is_connected, pause_s = False, _FIRST_PAUSE_S
             if not self._closed:
                 self._tell(self._trouble)
             with self._changed:
