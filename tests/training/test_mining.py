@@ -18,6 +18,7 @@ from helpers import one_line_refusal
 from kws_device import AudioFile, InputError, Spotter, audio_files
 from kws_device.model import model_file
 from kws_device.model.engine import load_engine
+from kws_device.model.manifest import ArmingConfig
 from kws_training.data.masks import Masks, Said, covers, keywords_in
 from kws_training.data.mined import BEFORE_S, BEHIND_S, read_mined, read_table
 from kws_training.mining.mine import Plan, mine
@@ -71,6 +72,14 @@ def test_it_keeps_where_the_device_would_fire_at_lower_thresholds(sound, mined):
 
 def test_a_verifier_has_no_say_in_what_is_mined(sound, mined, verified, tmp_path):
     mine(Plan(verified / "kws.tflite", (sound,), smoothing_s=0.6, split="all"), tmp_path / "out", jobs=1)
+    assert read_table(tmp_path / "out") == read_table(mined)
+
+
+def test_commands_are_mined_without_a_word_that_arms_them(sound, mined, shipped, tmp_path):
+    file = model_file.read(shipped)
+    armed = file.manifest.with_arming(ArmingConfig("left", 1.0, ("yes", "no", "up"), {}))
+    model_file.write(tmp_path / "armed.tflite", file.model, armed, file.verifier)
+    mine(Plan(tmp_path / "armed.tflite", (sound,), split="all"), tmp_path / "out", jobs=1)
     assert read_table(tmp_path / "out") == read_table(mined)
 
 

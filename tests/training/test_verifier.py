@@ -14,7 +14,7 @@ import soundfile
 from kws_device import InputError
 from kws_device.front_end import log_mel
 from kws_device.model import model_file
-from kws_device.model.manifest import VerifierConfig
+from kws_device.model.manifest import ArmingConfig, VerifierConfig
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 from kws_training.data.mined import Mined, Stretch, write_table
@@ -291,7 +291,11 @@ def test_a_run_has_what_an_export_takes_and_goes_on_where_it_stopped(folders, tm
     assert run.verifier.labels == LABELS
     assert run.metrics["false_candidates"] == 1
     assert run.metrics["keywords"] == 10
-    assert run.manifest(model_file.read(model_file.find(None)).manifest, softmax=True).verifier.looks == 1
+    first = model_file.read(model_file.find(None)).manifest
+    assert run.manifest(first, softmax=True).verifier.looks == 1
+    rules = ArmingConfig("yes", 5.0, ("no", "go"), {"go": 0.4})
+    added = run.manifest(first.with_arming(rules), softmax=True)
+    assert (added.verifier.looks, added.arming) == (1, replace(rules, thresholds={}))
     with np.load(whole.parent / settings.WINDOWS) as content:
         assert content["windows"].shape == (64, 238, 40)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kws_device import InputError, Spotter
+from kws_device.arming import always_armed
 from kws_device.front_end import Normalisation
 from kws_device.model import model_file
 from kws_device.model.engine import load_engine
@@ -52,9 +53,11 @@ def candidate(model: str | Path | None) -> Candidate:
     told = data.get("folds") if isinstance(data, dict) else None
     folds = told if isinstance(told, str) and told in FOLDS else "documented"
     promised = _promised_by(file.manifest)
-    spotter = None if file.manifest.verifier is None else Spotter.load(file.path)
-    predict = engine_predictor(load_engine(file))
-    return Candidate(file.manifest, predict, folds, promised, spotter=spotter)
+    # A word alone has none before it that would arm it.
+    armed = replace(file, manifest=always_armed(file.manifest))
+    spotter = None if armed.manifest.verifier is None else Spotter.of(armed)
+    predict = engine_predictor(load_engine(armed))
+    return Candidate(armed.manifest, predict, folds, promised, spotter=spotter)
 
 
 def _promised_by(manifest: Manifest) -> dict[str, float]:

@@ -38,7 +38,7 @@ class Heard:
 def lowered(manifest: Manifest, near: float, smoothing_s: float | None = None) -> Manifest:
     """The manifest with every threshold at `near`, and keyword scores averaged over `smoothing_s`, if given.
 
-    The first network is asked alone.
+    The first network is asked alone, and every keyword counts at any time.
     """
     decoder = replace(
         manifest.decoder, thresholds=dict.fromkeys(manifest.keywords, near), scene_thresholds={}
@@ -47,7 +47,7 @@ def lowered(manifest: Manifest, near: float, smoothing_s: float | None = None) -
     if smoothing_s is not None:
         decoder = replace(decoder, smoothing_s={})
         heads = tuple(replace(h, smoothing_s=smoothing_s) if h.name == KEYWORD_HEAD else h for h in heads)
-    return replace(manifest.without_verifier(), decoder=decoder, heads=heads)
+    return replace(manifest.without_verifier().with_arming(None), decoder=decoder, heads=heads)
 
 
 class Listener:

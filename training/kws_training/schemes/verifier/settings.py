@@ -61,9 +61,12 @@ class Settings:
             false_accepts_per_hour=self.false_accepts_per_hour,
         )
         verifier = replace(self.verifier, softmax=softmax)
+        # Thresholds of arming were for scores of the first network; the verifier has others.
+        arming = None if first.arming is None else replace(first.arming, thresholds={})
         return replace(
             first,
-            schema=SCHEMA,
+            schema=max(first.schema, SCHEMA),
+            arming=arming,
             heads=heads,
             decoder=decoder,
             verifier=verifier,
