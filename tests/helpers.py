@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ import numpy as np
 import pytest
 from fork_server import QUIET
 from numpy.typing import NDArray
+
+from kws_device.model import model_file
+from kws_device.model.manifest import sealed
+from kws_device.model.model_file import ModelFile
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("KWS_DATA", ROOT.parent / "shared" / "data"))
@@ -24,6 +29,17 @@ WITHOUT_XLA = {"TF_DETERMINISTIC_OPS": "1"}
 
 Keras leaves XLA out where TensorFlow is asked for deterministic operations.
 """
+
+
+def first_network(name: str | Path | None = None) -> ModelFile:
+    """A shipped model's first network alone, under a manifest of schema 3, which has no verifier.
+
+    Args:
+        name: of the model; None: the default.
+    """
+    file = model_file.read(model_file.find(name))
+    manifest = replace(file.manifest.without_verifier(), schema=3)
+    return replace(file, manifest=sealed(file.model, manifest), verifier=None)
 
 
 def as_installed() -> dict[str, str]:

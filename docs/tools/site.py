@@ -25,7 +25,7 @@ import command_line
 from command_line import ROOT
 
 DOCS = ROOT / "docs"
-CARDS = {"kws", "kws-verified", "accurate", "tiny"}
+CARDS = {"kws", "accurate", "tiny"}
 
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)

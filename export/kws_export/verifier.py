@@ -47,7 +47,7 @@ def add_verifier(run: Path, models: Sequence[Path], out: Path) -> dict[str, Any]
 
     Args:
         run: folder of the verifier's training.
-        models: files of one first network; they stay as they are.
+        models: files of one first network; they stay as they are. A verifier that they have is replaced.
         out: folder for the new files, which have the names of the old ones.
 
     Returns:
@@ -98,8 +98,6 @@ def add_verifier(run: Path, models: Sequence[Path], out: Path) -> dict[str, Any]
 
 def _manifest(settings: Settings, file: ModelFile, run: Path) -> Manifest:
     """Of the file with both networks; raises InputError where they do not fit."""
-    if file.manifest.verifier is not None:
-        raise InputError(f"{file.path}: has a verifier already; give a file of the first network without one")
     try:
         return settings.manifest(file.manifest, softmax=True)
     except ValueError as error:

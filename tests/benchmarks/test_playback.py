@@ -99,7 +99,7 @@ def test_a_test_set_is_heard_window_by_window_and_a_shared_window_once(card, tmp
 def test_words_score_over_the_air_as_from_the_file(card, command, demo, tmp_path):
     """The stream once straight and once played, at the model's rate through a card of another."""
     (tmp_path / "talk").mkdir()
-    sound = audio_files.read(demo / "demo.flac", RATE)[: 9 * RATE]
+    sound = audio_files.read(demo / "demo.flac", RATE)[: 13 * RATE]
     soundfile.write(tmp_path / "talk" / "demo.flac", sound, RATE)
     arguments = ("kws-bench", "stream", "--negatives", tmp_path / "talk", "--split", "all", "--out")
     reports = []

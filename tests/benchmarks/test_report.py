@@ -102,7 +102,7 @@ def made(data, shipped, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     file = model_file.read(shipped)
     named = replace(file.manifest, name="<script>alert(1)</script>")
-    model_file.write(folder / "named.tflite", file.model, named)
+    model_file.write(folder / "named.tflite", file.model, named, file.verifier)
     out = folder / "out"
     out.mkdir()
     for name, content in (("speed", SPEED), ("pi", PI), ("stream", OF_NOW), ("other", [1])):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from helpers import one_line_refusal
+from helpers import first_network, one_line_refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -212,7 +212,7 @@ def test_thresholds_are_tried_as_exactly_as_if_the_model_had_listened_again(trac
 @given(st.integers(0, 99), st.floats(0.05, 0.95), st.floats(0, 1.5))
 def test_a_replay_of_the_recorded_decisions_is_that_of_all_of_them(seed, p, refractory_s):
     """Scores that stay over and under thresholds for random times, long ones among them."""
-    manifest = Spotter.load().manifest
+    manifest = first_network().manifest
     manifest = replace(manifest, decoder=replace(manifest.decoder, refractory_s=refractory_s))
     rng = np.random.default_rng(seed)
     labels = manifest.labels["keyword"]
@@ -316,7 +316,7 @@ def test_the_report_adds_up_and_its_curve_goes_through_the_models_own_point(
 ):
     file = model_file.read(shipped)
     even = at_thresholds(file.manifest, dict.fromkeys(file.manifest.keywords, 0.8))
-    model_file.write(tmp_path / "even.tflite", file.model, even)
+    model_file.write(tmp_path / "even.tflite", file.model, even, file.verifier)
     arming = ["--armed-by", "yes", "--for", "4"]
     found = report(command, tmp_path, *folders, "--model", tmp_path / "even.tflite", *arming)
     heard = [path for folder in (folders[3], folders[5]) for path in folder.glob("*.ogg")]

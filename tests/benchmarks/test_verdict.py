@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+from helpers import first_network
 
 from kws_benchmarks.robustness.candidates import candidate
 from kws_benchmarks.robustness.evaluate import Plan, robustness
@@ -39,7 +40,7 @@ def normalisation_dropped(file, path):
 
 def silence_always(file, path):
     """The float ONNX model, something added to one of its logits."""
-    file = model_file.read(file.path.with_name("kws-float.onnx"))
+    file = first_network(file.path.with_name("kws-float.onnx"))
     graph = onnx.load_model_from_string(file.model)
     labels = file.manifest.labels["keyword"]
     bias = np.array([[1000.0 * (label == "_silence_") for label in labels]], np.float32)
@@ -61,7 +62,7 @@ def judged(data, shipped, tmp_path_factory):
     def judge(harm=None, limit=60, streams=()):
         path = shipped
         if harm is not None:
-            harm(model_file.read(shipped), folder / f"{harm.__name__}.tflite")
+            harm(first_network(shipped), folder / f"{harm.__name__}.tflite")
             (path,) = folder.glob(f"{harm.__name__}.*")
         folders = Folders(data / "speech_commands_mini", data / "esc10", noise=data / "noise" / "test")
         return robustness(candidate(path), Plan(folders, "test", [10], limit), folder / "out", streams)

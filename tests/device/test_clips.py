@@ -61,7 +61,7 @@ def test_what_fired_is_what_is_saved(unheard, demo, tmp_path):
     for decision in spotter.decisions(source):
         clips.decided(decision, source)
         if decision.event is not None:
-            fired.append((decision.event, spotter.clip().copy()))
+            fired.append((decision.event, decision.clip.samples))
     clips.finished({})
     saved = sorted((tmp_path / "new" / "clips").iterdir())
     assert len(saved) == len(fired) > 5

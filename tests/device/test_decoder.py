@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from helpers import first_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from kws_device import Spotter
 from kws_device.decoder import Decoder
 from kws_device.model import model_file
 
-MANIFEST = model_file.read(model_file.find(None)).manifest
+MANIFEST = first_network().manifest
 LABELS = MANIFEST.head("keyword").labels
 SCENES = MANIFEST.head("scene").labels
 
@@ -180,7 +181,7 @@ def test_decoder_settings_that_do_not_fit_the_model_are_refused(changes, words):
 
 
 def test_a_threshold_given_by_hand_counts_in_every_scene(tmp_path):
-    file = model_file.read(model_file.find(None))
+    file = first_network()
     beside = with_decoder(file.manifest, scene_thresholds={"rain": {"yes": 0.95, "no": 0.9}})
     path = tmp_path / "beside.tflite"
     model_file.write(path, file.model, beside)

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import first_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kws_device import audio_files
 from kws_device.front_end import MelConfig, Normalisation, log_mel, mel_filters
-from kws_device.model import model_file
 from kws_device.model.engine import load_engine
 from kws_device.spotter import Spotter
 
@@ -141,8 +141,8 @@ class Recorder:
 
 @pytest.fixture(scope="module", params=["as shipped", "centred with top_db"])
 def listener(request):
-    """The shipped model's file, and the same with a front end whose frames differ from clip to clip."""
-    file = model_file.read(model_file.find(None))
+    """The shipped first network's file, and one with a front end whose frames differ from clip to clip."""
+    file = first_network()
     if request.param == "as shipped":
         return file
     # As many frames as the model was made for: 97 hops of 10 ms and the frame in the middle of each end.
@@ -233,7 +233,7 @@ def test_any_front_end_hears_as_sound_comes_what_it_hears_at_once_or_is_refused(
     settings_and_hops, sizes, seed
 ):
     front_end, hops = settings_and_hops
-    shipped = model_file.read(model_file.find(None)).manifest
+    shipped = first_network().manifest
     try:
         config = MelConfig(**front_end)
         manifest = replace(

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from helpers import one_line_refusal
+from helpers import first_network, one_line_refusal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,8 +19,8 @@ flatbuffers = pytest.importorskip("flatbuffers", reason="flatbuffers is not inst
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="ai-edge-litert is not installed")
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 
-TINY = model_file.read(model_file.find("tiny"))
-TINY_ONNX = model_file.read(model_file.find("tiny", ("onnx",)))
+TINY = first_network("tiny")
+TINY_ONNX = first_network(model_file.find("tiny", ("onnx",)))
 CHECKS = {"tflite": (TINY.model, tflite_graph.check), "onnx": (TINY_ONNX.model, onnx_graph.check)}
 formats = pytest.mark.parametrize("kind", CHECKS)
 robust = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
@@ -259,7 +259,7 @@ def test_scores_that_are_not_finite_end_listening_in_one_line(command, tmp_path,
     weights = next(weights for weights in model.graph.initializer if weights.data_type == 1)
     weights.raw_data = np.full(len(weights.raw_data) // 4, np.nan, np.float32).tobytes()
     path = tmp_path / "nan.onnx"
-    model_file.write(path, model.SerializeToString(), file.manifest)
+    model_file.write(path, model.SerializeToString(), file.manifest, file.verifier)
     result = command("kws-listen", "--model", path, "--file", demo / "demo.flac", "--json")
     one_line_refusal(result, path, "not finite")
     assert result.stdout == ""

@@ -265,23 +265,25 @@ def test_a_decision_tells_how_loud_the_sound_since_the_one_before_is():
 def test_a_decision_with_an_event_carries_its_sound_and_no_other_does(demo):
     sound = audio_files.read(demo / "demo.flac", RATE)[: 10 * RATE]
     decisions = Spotter.load().feed(sound)
-    padded = np.concatenate([np.zeros(RATE, dtype=np.float32), sound])
+    length = round(RATE * Spotter.load().manifest.verifier.clip_ms / 1000)
+    padded = np.concatenate([np.zeros(length, dtype=np.float32), sound])
     assert any(decision.event for decision in decisions)
     for decision in decisions:
         assert (decision.clip is None) == (decision.event is None)
         if decision.clip is not None:
-            end = RATE + round(decision.end_s * RATE)
-            np.testing.assert_array_equal(decision.clip.samples, padded[end - RATE : end])
+            end = length + round(decision.end_s * RATE)
+            np.testing.assert_array_equal(decision.clip.samples, padded[end - length : end])
             assert decision.clip.sample_rate_hz == RATE
 
 
 def test_a_decision_names_its_scores(demo):
     sound = audio_files.read(demo / "demo.flac", RATE)[: 10 * RATE]
-    heard = [decision for decision in Spotter.load().feed(sound) if decision.event is not None]
+    decisions = Spotter.load().feed(sound)
+    best = [decision.labels["keyword"][decision.scores["keyword"].argmax()] for decision in decisions]
+    heard = [i for i, decision in enumerate(decisions) if decision.event is not None]
     assert heard
-    for decision in heard:
-        best = decision.labels["keyword"][decision.scores["keyword"].argmax()]
-        assert best == decision.event.keyword
+    # The verifier's answer comes half a second behind the first network's.
+    assert all(decisions[i].event.keyword in best[i - 5 : i + 1] for i in heard)
 
 
 @pytest.mark.parametrize("sizes", [[3], [1], [5, 2, 1], [3200]])

@@ -194,7 +194,7 @@ def test_foreign_text_cannot_steer_the_terminal(command, shipped, tmp_path):
         [(("sources", 0, "licence"), "free\n\x1b[2Jerror: forged"), (("versions", "\x1b[31m"), "1")]
     )
     path = tmp_path / "foreign.tflite"
-    model_file.write(path, file.model, sealed(file.model, parse(json.dumps(data), "foreign")))
+    model_file.write(path, file.model, sealed(file.model, parse(json.dumps(data), "foreign")), file.verifier)
     for show in (("kws-listen", "--info", "--model"), ("kws-export", "show")):
         text = command(*show, path).stdout
         assert "free??[2Jerror: forged" in text

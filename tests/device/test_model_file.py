@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import one_line_refusal
+from helpers import first_network, one_line_refusal
 
 from kws_device import InputError
 from kws_device.model import model_file
@@ -39,14 +39,14 @@ def changed(manifest, **values):
 
 
 def test_writing_and_reading_gives_the_same_model_and_manifest(file, tmp_path):
-    written = model_file.write(tmp_path / "copy.tflite", file.model, file.manifest)
+    written = model_file.write(tmp_path / "copy.tflite", file.model, file.manifest, file.verifier)
     again = model_file.read(tmp_path / "copy.tflite")
     assert (again.model, again.manifest) == (file.model, file.manifest) == (written.model, written.manifest)
 
 
 def test_the_same_content_gives_the_same_bytes(file, tmp_path):
-    model_file.write(tmp_path / "a.tflite", file.model, file.manifest)
-    model_file.write(tmp_path / "b.tflite", file.model, file.manifest)
+    model_file.write(tmp_path / "a.tflite", file.model, file.manifest, file.verifier)
+    model_file.write(tmp_path / "b.tflite", file.model, file.manifest, file.verifier)
     assert (tmp_path / "a.tflite").read_bytes() == (tmp_path / "b.tflite").read_bytes()
 
 
@@ -153,7 +153,8 @@ def test_a_manifest_that_is_none_is_refused(text):
         parse(text, "some.tflite")
 
 
-def test_a_manifest_that_does_not_fit_the_tensors_is_refused(file, tmp_path):
+def test_a_manifest_that_does_not_fit_the_tensors_is_refused(tmp_path):
+    file = first_network()
     keyword, scene = file.manifest.heads
     shorter = replace(scene, labels=scene.labels[:-1])
     path = tmp_path / "unfit.tflite"
@@ -168,14 +169,15 @@ def test_a_manifest_that_does_not_fit_the_tensors_is_refused(file, tmp_path):
 
 def test_a_model_behind_a_valid_seal_that_is_no_model_is_refused(file, tmp_path):
     path = tmp_path / "hollow.tflite"
-    model_file.write(path, file.model[:8] + bytes(2000), file.manifest)
+    model_file.write(path, file.model[:8] + bytes(2000), file.manifest, file.verifier)
     with pytest.raises(InputError, match=r"hollow\.tflite"):
         Spotter.load(path)
 
 
 def test_heads_are_found_by_name_whatever_their_order(file, tmp_path):
     path = tmp_path / "swapped.tflite"
-    model_file.write(path, file.model, replace(file.manifest, heads=tuple(reversed(file.manifest.heads))))
+    swapped = replace(file.manifest, heads=tuple(reversed(file.manifest.heads)))
+    model_file.write(path, file.model, swapped, file.verifier)
     windows = file.manifest.normalisation.apply(-40 * np.ones((98, 40), dtype=np.float32))
     one, other = load_engine(file).scores(windows), load_engine(model_file.read(path)).scores(windows)
     assert all((one[head] == other[head]).all() for head in ("keyword", "scene"))
@@ -186,5 +188,5 @@ def test_what_the_file_says_can_be_read(command, shipped):
     assert "yes, no, up, down, left, right, stop, go" in text
     assert "CC BY 4.0" in text
     data = json.loads(command("kws-listen", "--info", "--json").stdout)
-    assert data["schema"] == 3
-    assert data["decoder"]["false_accepts_per_hour"] == 10
+    assert data["schema"] == 4
+    assert data["decoder"]["false_accepts_per_hour"] == 1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers import first_network
 
 from kws_device import Spotter, audio_files
 from kws_device.front_end import log_mel
-from kws_device.model import model_file
 from kws_device.model.engine import load_engine
 from kws_device.model.recording_engine import RecordingEngine
 
@@ -32,7 +32,7 @@ def recordings(demo, data):
 )
 def test_the_scores_of_a_stream_are_those_of_each_second_at_once(name, package, shipped, demo, data):
     pytest.importorskip(package)
-    file = model_file.read(shipped.with_name(name))
+    file = first_network(shipped.with_name(name))
     front_end, normalisation = file.manifest.front_end, file.manifest.normalisation
     rate = front_end.sample_rate_hz
     sound = np.concatenate([audio_files.read(path, rate)[: 6 * rate] for path in recordings(demo, data)])

@@ -118,6 +118,16 @@ def test_the_info_tells_of_the_verifier(verified, command):
     assert "verifier    sees 2.4 s, 300 ms after a candidate" in told
 
 
+def test_a_new_verifier_takes_the_place_of_an_old_one(verified):
+    for name in FILES:
+        old = model_file.read(SHIPPED.path.with_name(name))
+        new = model_file.read(verified / name)
+        assert new.model == old.model
+        assert new.manifest.verifier.labels == old.manifest.verifier.labels
+        assert new.verifier != old.verifier
+        assert new.manifest.verifier.delay_ms != old.manifest.verifier.delay_ms
+
+
 def test_what_does_not_fit_is_refused_and_nothing_is_written(verifier_run, verified, command, tmp_path):
     def refused(words, folder, *models):
         result = command("kws-export", "verifier", folder, *models, "--out", tmp_path / "out")
@@ -125,7 +135,6 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(verifier_run, verif
         one_line_refusal(result, words)
 
     refused("no run of a verifier", tmp_path, *first_network())
-    refused("has a verifier already", verifier_run, "--model", verified / "kws.tflite")
     other = shutil.copytree(verifier_run, tmp_path / "other")
     settings = verifier_settings.read(verifier_run)
     verifier_settings.write(

@@ -38,7 +38,7 @@ def test_an_int8_model_answers_bit_for_bit_as_the_shipped_file_and_is_smaller(na
 
 def test_a_verifier_answers_as_its_tflite_model():
     """Its last convolution has two filters for each channel, and no padding."""
-    file = model_file.read(model_file.find("kws-verified"))
+    file = model_file.read(model_file.find("kws"))
     config = file.manifest.verifier
     content = onnx_model.from_tflite(file.verifier, {"verifier": config.labels})
     other = replace(file, model=content, verifier=content)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import soundfile
 from fuzz.model_files import ModelMutants
+from helpers import first_network
 
 from kws_device import audio_files
-from kws_device.model import model_file
+from kws_device.model import containers, model_file
+from kws_device.model.manifest import to_json
 
 
 @pytest.fixture(scope="module")
@@ -23,5 +25,6 @@ def sound(demo, tmp_path_factory):
 @pytest.mark.parametrize(("kind", "mutants"), [("tflite", 150), ("onnx", 50)])
 def test_mutants_of_a_model_are_used_or_refused(kind, mutants, sound, campaign):
     """ONNX Runtime is imported by each process anew, since its threads survive no fork: fewer mutants."""
-    content = model_file.find("tiny", [kind]).read_bytes()
+    file = first_network(model_file.find("tiny", [kind]))
+    content = containers.join(file.model, to_json(file.manifest).encode())
     campaign(kind, ModelMutants(content, sound), mutants)

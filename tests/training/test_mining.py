@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from helpers import one_line_refusal
+from helpers import first_network, one_line_refusal
 
 from kws_device import AudioFile, InputError, Spotter, audio_files
-from kws_device.model import model_file
 from kws_device.model.engine import load_engine
 from kws_device.model.manifest import ArmingConfig
 from kws_training.data.masks import Masks, Said, covers, keywords_in
@@ -53,7 +52,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_it_keeps_where_the_device_would_fire_at_lower_thresholds(sound, mined):
-    file = model_file.read(model_file.find(None))
+    file = first_network()
     decoder = replace(file.manifest.decoder, thresholds=dict.fromkeys(KEYWORDS, 0.3), scene_thresholds={})
     spotter = Spotter(replace(file.manifest, decoder=decoder), load_engine(file))
     events = [
@@ -71,7 +70,9 @@ def test_it_keeps_where_the_device_would_fire_at_lower_thresholds(sound, mined):
 
 
 def test_a_verifier_has_no_say_in_what_is_mined(sound, mined, verified, tmp_path):
-    mine(Plan(verified / "kws.tflite", (sound,), smoothing_s=0.6, split="all"), tmp_path / "out", jobs=1)
+    smoothing_s = first_network().manifest.head("keyword").smoothing_s
+    plan = Plan(verified / "kws.tflite", (sound,), smoothing_s=smoothing_s, split="all")
+    mine(plan, tmp_path / "out", jobs=1)
     assert read_table(tmp_path / "out") == read_table(mined)
 
 

@@ -43,7 +43,7 @@ def test_an_export_gives_its_weights_back_with_the_normalisations_that_training_
 
 
 def test_other_words_start_anew_and_another_shape_is_refused(windows):
-    manifest = manifest_of(SHIPPED)
+    manifest = manifest_of(SHIPPED).without_verifier()
     head = replace(manifest.heads[0], labels=("hey", "_unknown_"), not_events=("_unknown_",))
     decoder = replace(manifest.decoder, thresholds={"hey": 0.5}, scene_thresholds={}, smoothing_s={})
     other = replace(manifest, heads=(head, manifest.heads[1]), decoder=decoder)

@@ -42,6 +42,6 @@ def test_it_says_the_same_to_several_threads_at_once(shipped, mels):
 def test_a_file_with_a_balance_that_is_none_is_refused(balance, shipped, tmp_path):
     file = model_file.read(shipped)
     odd = replace(file.manifest, recipe={"optimisation": {"balance": balance}})
-    path = model_file.write(tmp_path / "odd.tflite", file.model, odd).path
+    path = model_file.write(tmp_path / "odd.tflite", file.model, odd, file.verifier).path
     with pytest.raises(InputError, match=r"optimisation\.balance"):
         check_teacher(path, file.manifest)
