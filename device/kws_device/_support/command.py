@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -54,7 +55,7 @@ def run(main: Callable[[list[str] | None], int], argv: list[str] | None = None) 
             code = main(argv)
         except SystemExit as leaving:  # after --help, or by a signal
             code = leaving.code
-        sys.stdout.flush()
+        _flush_output()
     except (InputError, RequirementError) as error:
         _complain(str(error))
         code = 2 if isinstance(error, InputError) else 3
@@ -86,14 +87,25 @@ def _reopen_closed_streams() -> None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
+def _flush_output() -> None:
+    """Write out what standard output still holds; an error names it, since a long text is lost with it."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        error.filename = "standard output"
+        raise
+
+
 def _unwritable(error: OSError) -> str | None:
     """What could not be written: standard output, or a file on a full disk; None: that was not the error."""
     try:
-        sys.stdout.flush()  # what could not be written is still there
+        sys.stdout.flush()  # what could not be written may still be there
     except OSError:
         return "standard output"
     # Without a buffer (PYTHONUNBUFFERED) it is not, and nothing tells which of both it was.
-    return str(error.filename or "standard output or a file") if error.errno in NO_ROOM else None
+    if error.errno in (*NO_ROOM, errno.EBADF):
+        return str(error.filename or "standard output or a file")
+    return None
 
 
 def _complain(text: str) -> None:
