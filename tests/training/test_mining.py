@@ -16,6 +16,7 @@ import soundfile
 from helpers import first_network, one_line_refusal
 
 from kws_device import AudioFile, InputError, Spotter, audio_files
+from kws_device.model import model_file
 from kws_device.model.engine import load_engine
 from kws_device.model.manifest import ArmingConfig
 from kws_training.data.masks import Masks, Said, covers, keywords_in
