@@ -18,7 +18,7 @@ from fork_server import QUIET
 from numpy.typing import NDArray
 
 from kws_device.model import model_file
-from kws_device.model.manifest import sealed
+from kws_device.model.manifest_json import sealed
 from kws_device.model.model_file import ModelFile
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,7 +11,7 @@ from kws_device._support.command import ArgumentParser, run
 from kws_device._support.schema import json_text
 from kws_device.cli.arming_options import add_arming, arming_options
 from kws_device.model import model_file
-from kws_device.model.manifest import describe
+from kws_device.model.manifest_text import describe
 from kws_device.overrides import with_arming
 from kws_training.data.corpus import FOLDER_KINDS
 from kws_training.loop.threads import keep_products_small

@@ -14,7 +14,8 @@ from kws_device import InputError
 from kws_device.decoder import Decoder
 from kws_device.front_end import Workspace, log_mel
 from kws_device.model import model_file
-from kws_device.model.manifest import content_hash, describe, parse, sealed, to_json
+from kws_device.model.manifest_json import content_hash, parse, sealed, to_json
+from kws_device.model.manifest_text import describe
 
 DATA = json.loads(to_json(model_file.read(model_file.find(None)).manifest))
 

@@ -14,7 +14,7 @@ from helpers import first_network, one_line_refusal
 from kws_device import InputError
 from kws_device.model import model_file
 from kws_device.model.engine import load_engine
-from kws_device.model.manifest import content_hash, parse, to_json
+from kws_device.model.manifest_json import content_hash, parse, to_json
 from kws_device.spotter import Spotter
 
 ODD_DECODER = {

@@ -15,7 +15,7 @@ from fuzz.mutations import changed_bytes, changed_json
 from fuzz.networks import changed_onnx, changed_tflite, unpack_tflite
 
 from kws_device import InputError
-from kws_device.model import containers, manifest
+from kws_device.model import containers, manifest, manifest_json
 from kws_export.tensor_names import packed
 
 _STRUCTURED = {containers.TFLITE: changed_tflite, containers.ONNX: changed_onnx}
@@ -73,7 +73,8 @@ def sealed(parts: containers.Parts) -> containers.Parts:
         data: dict[str, Any] = json.loads(parts.manifest)
         if parts.verifier is not None:
             data["verifier"]["sha256"] = hashlib.sha256(parts.verifier).hexdigest()
-        data["hash"] = manifest.content_hash(parts.model, manifest.parse(json.dumps(data), "mutant"))
+        parsed = manifest_json.parse(json.dumps(data), "mutant")
+        data["hash"] = manifest_json.content_hash(parts.model, parsed)
     except (InputError, ValueError, TypeError, KeyError, RecursionError):
         return parts
     return parts._replace(manifest=json.dumps(data).encode())

@@ -10,7 +10,7 @@ from helpers import first_network
 
 from kws_device import audio_files
 from kws_device.model import containers, model_file
-from kws_device.model.manifest import to_json
+from kws_device.model.manifest_json import to_json
 
 
 @pytest.fixture(scope="module")

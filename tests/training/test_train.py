@@ -15,7 +15,7 @@ import synthetic_datasets
 from helpers import as_installed, one_line_refusal, run_installed
 
 from kws_device import InputError
-from kws_device.model.manifest import parse
+from kws_device.model.manifest_json import parse
 from kws_training import recipes
 from kws_training.cli import schemes
 from kws_training.loop import runs

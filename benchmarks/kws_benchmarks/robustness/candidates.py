@@ -13,7 +13,8 @@ from kws_device.arming import always_armed
 from kws_device.front_end import Normalisation
 from kws_device.model import model_file
 from kws_device.model.engine import load_engine
-from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest, sealed
+from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD, Manifest
+from kws_device.model.manifest_json import sealed
 from kws_training.cli.schemes import read_run
 from kws_training.data.layouts import FOLDS
 from kws_training.evaluation.scoring import Predict, engine_predictor, keras_predictor

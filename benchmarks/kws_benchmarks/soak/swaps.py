@@ -8,7 +8,7 @@ from pathlib import Path
 from kws_device._support import atomic
 from kws_device._support.schema import json_text
 from kws_device.model import containers, model_file
-from kws_device.model.manifest import sealed, to_json
+from kws_device.model.manifest_json import sealed, to_json
 
 _GOOD = "good"
 

@@ -17,7 +17,7 @@ from .._support.schema import json_text
 from .._support.untrusted_text import printable
 from ..model import model_file, signature
 from ..model.engine import ENGINES
-from ..model.manifest import describe
+from ..model.manifest_text import describe
 from ..overrides import with_arming, with_thresholds
 from ..requests import Requests
 from ..session import Session

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import reprlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .._support.errors import InputError
-from .._support.schema import build, check_range, listed, plain
+from .._support.schema import check_range, listed
 from .._support.untrusted_text import printable
 from ..front_end import MelConfig, Normalisation
 
@@ -296,103 +291,3 @@ def _check_name(what: str, name: str, longest: int = _LONGEST_NAME) -> None:
         raise ValueError(f"{what} must have 1 to {longest} characters, not {len(name)}")
     if printable(name) != name:
         raise ValueError(f"{what} holds control characters: {name!r}")
-
-
-def parse(text: str | bytes, where: str) -> Manifest:
-    """A manifest from its JSON.
-
-    Args:
-        text: JSON, UTF-8.
-        where: the file it comes from, named in errors.
-
-    Raises:
-        InputError: not JSON, another schema version, a field missing, unknown or wrong.
-    """
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: the manifest is not JSON ({error}); export the model again") from error
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if type(schema) is not int or schema not in READABLE:
-        raise InputError(
-            f"{where}: manifest schema {reprlib.repr(schema)} is none of those known here, "
-            f"{', '.join(map(str, READABLE))}; "
-            "install the kws-device version that belongs to the model, or export the model again"
-        )
-    if schema < SCHEMA:
-        if "verifier" in data:
-            raise InputError(f"{where}: manifest schema {schema} has no verifier; export the model again")
-        data["verifier"] = None
-    if schema < ARMING_SCHEMA:
-        if "arming" in data:
-            raise InputError(f"{where}: manifest schema {schema} has no arming; export the model again")
-        data["arming"] = None
-    return build(Manifest, data, f"{where}: manifest")
-
-
-def to_json(manifest: Manifest) -> str:
-    """The canonical JSON: sorted keys, no spaces, so that equal manifests are equal bytes."""
-    fields = plain(manifest)
-    if manifest.schema < SCHEMA:
-        del fields["verifier"]
-    if manifest.schema < ARMING_SCHEMA:
-        del fields["arming"]
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def content_hash(model: bytes, manifest: Manifest) -> str:
-    """sha256, in hexadecimal, over the model's bytes and the canonical manifest without the hash."""
-    return hashlib.sha256(model + to_json(replace(manifest, hash="")).encode()).hexdigest()
-
-
-def sealed(model: bytes, manifest: Manifest) -> Manifest:
-    """The manifest with the hash of `model` and itself."""
-    return replace(manifest, hash=content_hash(model, manifest))
-
-
-def describe(manifest: Manifest) -> str:
-    """What a model file says of itself, for people: lines that are safe to print."""
-    front_end, decoder = manifest.front_end, manifest.decoder
-    tuned = decoder.false_accepts_per_hour
-    lines = [
-        f"model       {manifest.name}, {manifest.hash[:12]}",
-        f"front end   {front_end.mels} mels, {front_end.fmin_hz:g} to {front_end.fmax_hz:g} Hz, "
-        f"{front_end.window_ms:g} ms every {front_end.hop_ms:g} ms, {front_end.sample_rate_hz} Hz",
-        *(f"{head.name:<11} {', '.join(head.labels)}" for head in manifest.heads),
-        "thresholds  " + ", ".join(f"{word} {p:g}" for word, p in decoder.thresholds.items()),
-        *(
-            f"  in {scene:<8} " + ", ".join(f"{word} {p:g}" for word, p in table.items())
-            for scene, table in decoder.scene_thresholds.items()
-        ),
-        *_describe_verifier(manifest.verifier),
-        *_describe_arming(manifest.arming),
-        "tuned to    " + ("nothing yet" if tuned is None else f"{tuned:g} false accepts an hour"),
-        *(f"trained on  {source.name} ({source.licence})" for source in manifest.sources),
-        *(f"measured    {where}: {values}" for where, values in _tables(manifest.metrics)),
-        "made with   " + ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
-    ]
-    return "\n".join(map(printable, lines))
-
-
-def _describe_verifier(verifier: VerifierConfig | None) -> Iterator[str]:
-    if verifier is not None:
-        yield f"verifier    sees {verifier.clip_ms / 1000:g} s, {verifier.delay_ms:g} ms after a candidate"
-        words = ", ".join(f"{word} {p:g}" for word, p in verifier.candidate_thresholds.items())
-        yield f"candidates  {words}"
-
-
-def _describe_arming(arming: ArmingConfig | None) -> Iterator[str]:
-    if arming is not None:
-        yield f"arming      {arming.armed_by}, for {arming.armed_s:g} s: {', '.join(arming.commands)}"
-        if arming.thresholds:
-            yield "  armed     " + ", ".join(f"{word} {p:g}" for word, p in arming.thresholds.items())
-
-
-def _tables(data: dict[str, Any], where: str = "") -> Iterator[tuple[str, str]]:
-    """The innermost tables of nested ones, each by the way to it, and what it says."""
-    values = {key: value for key, value in data.items() if not isinstance(value, dict)}
-    if values:
-        yield where or "all", ", ".join(f"{key} {value}" for key, value in values.items())
-    for key, value in data.items():
-        if isinstance(value, dict):
-            yield from _tables(value, f"{where} {key}".strip())

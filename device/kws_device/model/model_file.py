@@ -11,7 +11,8 @@ from pathlib import Path
 from .._support import atomic
 from .._support.errors import InputError
 from . import containers
-from .manifest import Manifest, content_hash, parse, sealed, to_json
+from .manifest import Manifest
+from .manifest_json import content_hash, parse, sealed, to_json
 
 _LARGEST_FILE = 32 << 20
 """In bytes. The shipped models have 0.04 to 0.6 MB, the study's in floating point 7 MB."""

@@ -15,7 +15,8 @@ from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.schema import json_text
 from kws_device.model import model_file
-from kws_device.model.manifest import Manifest, parse, to_json
+from kws_device.model.manifest import Manifest
+from kws_device.model.manifest_json import parse, to_json
 
 from .. import recipes
 from ..data.corpus import FOLDER_KINDS, Folders

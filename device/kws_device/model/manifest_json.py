@@ -1,0 +1,64 @@
+"""A manifest as JSON, and the hash that covers it and the model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import reprlib
+from dataclasses import replace
+
+from .._support.errors import InputError
+from .._support.schema import build, plain
+from .manifest import ARMING_SCHEMA, READABLE, SCHEMA, Manifest
+
+
+def parse(text: str | bytes, where: str) -> Manifest:
+    """A manifest from its JSON.
+
+    Args:
+        text: JSON, UTF-8.
+        where: the file it comes from, named in errors.
+
+    Raises:
+        InputError: not JSON, another schema version, a field missing, unknown or wrong.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: the manifest is not JSON ({error}); export the model again") from error
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if type(schema) is not int or schema not in READABLE:
+        raise InputError(
+            f"{where}: manifest schema {reprlib.repr(schema)} is none of those known here, "
+            f"{', '.join(map(str, READABLE))}; "
+            "install the kws-device version that belongs to the model, or export the model again"
+        )
+    if schema < SCHEMA:
+        if "verifier" in data:
+            raise InputError(f"{where}: manifest schema {schema} has no verifier; export the model again")
+        data["verifier"] = None
+    if schema < ARMING_SCHEMA:
+        if "arming" in data:
+            raise InputError(f"{where}: manifest schema {schema} has no arming; export the model again")
+        data["arming"] = None
+    return build(Manifest, data, f"{where}: manifest")
+
+
+def to_json(manifest: Manifest) -> str:
+    """The canonical JSON: sorted keys, no spaces, so that equal manifests are equal bytes."""
+    fields = plain(manifest)
+    if manifest.schema < SCHEMA:
+        del fields["verifier"]
+    if manifest.schema < ARMING_SCHEMA:
+        del fields["arming"]
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def content_hash(model: bytes, manifest: Manifest) -> str:
+    """sha256, in hexadecimal, over the model's bytes and the canonical manifest without the hash."""
+    return hashlib.sha256(model + to_json(replace(manifest, hash="")).encode()).hexdigest()
+
+
+def sealed(model: bytes, manifest: Manifest) -> Manifest:
+    """The manifest with the hash of `model` and itself."""
+    return replace(manifest, hash=content_hash(model, manifest))
