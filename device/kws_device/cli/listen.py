@@ -32,52 +32,76 @@ _CHECK_S = 5.0
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="kws-listen", description="Listen for keywords.")
-    parser.add_argument("--model", metavar="FILE|NAME", help="a model file, or the name of a shipped one")
+    parser = ArgumentParser(
+        prog="kws-listen", description="Listen to a microphone, to files or to a pipe, and report keywords."
+    )
+    parser.add_argument(
+        "--model", metavar="FILE|NAME", help="a model file, or the name of a shipped model (default: kws)"
+    )
     names = [name for engines in ENGINES.values() for name in engines]
     parser.add_argument(
         "--require-signature",
         metavar="KEY",
-        help="a minisign public key, or its file: take only models that it has signed (MODEL.minisig)",
+        help="accept only models that this minisign key signed (MODEL.minisig): a public key or its file",
     )
-    parser.add_argument("--engine", metavar="NAME", help=f"what runs the model: {', '.join(names)}")
+    parser.add_argument("--engine", metavar="NAME", help=f"inference engine: {', '.join(names)}")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--device", metavar="NAME", help="microphone, by its name or a part of it")
+    source.add_argument("--device", metavar="NAME", help="microphone: its name or a part of the name")
     source.add_argument(
-        "--file", action="append", type=Path, metavar="PATH", help="a recording instead; may be repeated"
+        "--file", action="append", type=Path, metavar="PATH", help="listen to a sound file; may be repeated"
     )
     source.add_argument(
         "--stdin",
         action="store_true",
-        help="raw sound from a pipe: 16 bit, little endian, mono, model's rate",
+        help="listen to raw sound from a pipe: 16 bit, little endian, mono, at the rate of the model",
     )
-    parser.add_argument("--channel", type=int, metavar="N", help="of the microphone, from 1")
-    parser.add_argument("--gain-db", type=float, default=0.0, metavar="DB", help="amplify the microphone")
-    parser.add_argument("--wait", action="store_true", help="for a microphone that is not there yet")
-    parser.add_argument("--json", action="store_true", help="a JSON object a line, on stdout")
+    parser.add_argument("--channel", type=int, metavar="N", help="channel of the microphone, from 1")
     parser.add_argument(
-        "--threshold", action="append", default=[], metavar="WORD=P", help="instead of the model's, 0 to 1"
+        "--gain-db", type=float, default=0.0, metavar="DB", help="amplify the microphone by so many dB"
+    )
+    parser.add_argument(
+        "--wait", action="store_true", help="wait for the microphone if it is not there yet, and reconnect"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line on stdout")
+    parser.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        metavar="WORD=P",
+        help="threshold of a word, 0 to 1; may be repeated",
     )
     add_arming(parser)
     add_mqtt(parser)
     parser.add_argument(
-        "--save-clips", type=Path, metavar="DIR", help="keep the second of sound behind each event"
+        "--save-clips", type=Path, metavar="DIR", help="save the sound of each event in this folder"
     )
-    parser.add_argument("--keep-clips", type=int, default=1000, metavar="N", help="so many, the newest")
+    parser.add_argument(
+        "--keep-clips", type=int, default=1000, metavar="N", help="keep only the newest N clips (%(default)s)"
+    )
     parser.add_argument(
         "--exec",
         metavar="CMD",
-        help="run for each event, which is in its environment (KWS_KEYWORD, ...)",
+        help="run a program for each event; the event is in environment variables (KWS_KEYWORD, ...)",
     )
-    parser.add_argument("--shell", action="store_true", help="--exec is a line of shell")
+    parser.add_argument("--shell", action="store_true", help="run CMD of --exec in a shell")
     parser.add_argument(
-        "--skip-silence", action="store_true", help="do not ask the model while the room is silent"
+        "--skip-silence", action="store_true", help="do not run the model while the room is silent"
     )
-    parser.add_argument("--block-ms", type=float, default=100.0, metavar="N", help="size of the blocks read")
-    parser.add_argument("--real-time", action="store_true", help="play a file as fast as it was recorded")
-    parser.add_argument("--list-devices", action="store_true", help="show the microphones and leave")
-    parser.add_argument("--check", action="store_true", help="tell what the microphone is worth")
-    parser.add_argument("--info", action="store_true", help="show what the model file says and leave")
+    parser.add_argument(
+        "--block-ms",
+        type=float,
+        default=100.0,
+        metavar="N",
+        help="size of the blocks that are read, in milliseconds (%(default)g)",
+    )
+    parser.add_argument("--real-time", action="store_true", help="process a file as slowly as it plays")
+    parser.add_argument("--list-devices", action="store_true", help="print the names of the microphones")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="measure level, clipping and noise of the microphone, and say what to change",
+    )
+    parser.add_argument("--info", action="store_true", help="print the manifest of the model file")
     return parser
 
 
@@ -110,7 +134,7 @@ def _sinks(options: Any, note: Callable[[str], None]) -> list[Sink]:
 
 def _check(options: Any) -> None:
     if options.file or options.stdin:
-        raise InputError("--check listens to a microphone; leave --file and --stdin out")
+        raise InputError("--check listens to a microphone; leave out --file and --stdin")
     print(f"say a few words, for {_CHECK_S:g} seconds", file=sys.stderr)
     recording, rate = portaudio.record(options.device, _CHECK_S)
     findings = mic_check.examine(recording, rate)

@@ -25,9 +25,15 @@ CLIPPED_SHARE = 1e-4
 QUIET_DBFS = -45.0
 """Speech below this comes within 20 dB of the noise of cheap converters, -70 to -60 dBFS."""
 GOOD_SNR_DB = 20.0
-"""From here on the shipped model loses less than one word in a hundred to noise (README, 20 dB)."""
+"""At this ratio and above, the default model loses less than one word in a hundred to noise.
+
+Source: docs/reference/results.md, 20 dB.
+"""
 USABLE_SNR_DB = 10.0
-"""Down to here it loses two in a hundred (README, 10 dB); below, it goes downhill."""
+"""Down to this ratio it loses two words in a hundred, and below it many more.
+
+Source: docs/reference/results.md, 10 dB.
+"""
 CLEARER_DB = 3.0
 """So much more signal-to-noise ratio makes another channel worth its option; less is chance."""
 LARGE_OFFSET = 0.02
