@@ -76,8 +76,8 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(trained, tmp
     import keras
 
     for ours, theirs in zip(
-        keras.models.load_model(run / "model.keras").get_weights(),
-        keras.models.load_model(trained.run / "model.keras").get_weights(),
+        keras.models.load_model(run / "model.keras", compile=False).get_weights(),
+        keras.models.load_model(trained.run / "model.keras", compile=False).get_weights(),
         strict=True,
     ):
         assert np.array_equal(ours, theirs)

@@ -97,7 +97,9 @@ def test_frozen_heads_stay_as_they_were_and_trainable_ones_do_not(study):
     out, _ = study
     weights = {}
     for variant in ("documented", "frozen-heads"):
-        model = keras.models.load_model(out / "runs" / variant / "run5" / "seed1" / "model.keras")
+        model = keras.models.load_model(
+            out / "runs" / variant / "run5" / "seed1" / "model.keras", compile=False
+        )
         weights[variant] = {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
     # A dense layer's bias begins at zero.
     assert not weights["frozen-heads"]["keyword"][1].any()
@@ -112,7 +114,7 @@ def test_fine_tuning_changes_the_heads_alone(study):
     out, _ = study
     runs = out / "runs" / "documented"
     base, keyword, tuned = (
-        keras.models.load_model(path / "model.keras")
+        keras.models.load_model(path / "model.keras", compile=False)
         for path in (
             runs / "run5" / "seed1",
             runs / "run8" / "seed1" / "keyword-head",

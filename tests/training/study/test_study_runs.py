@@ -33,7 +33,7 @@ def history(run):
 def weights(run):
     import keras
 
-    return keras.models.load_model(run / "model.keras").get_weights()
+    return keras.models.load_model(run / "model.keras", compile=False).get_weights()
 
 
 @pytest.fixture(scope="module")
