@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import first_network
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kws_device import audio_files
 from kws_device._support.errors import RequirementError
-from kws_device.model import model_file
 from kws_device.model.engine import load_engine
 from kws_export import limits, parity
 from kws_export.files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX
@@ -22,8 +22,8 @@ from kws_training.evaluation.scoring import engine_predictor
 
 @pytest.fixture(scope="module")
 def trial(shipped, demo):
-    """Seconds of the demo as if they were words, the shipped model, and what it was asked."""
-    file = model_file.read(shipped)
+    """Seconds of the demo as if they were words, the shipped first network, and what it was asked."""
+    file = first_network(shipped)
     length = file.manifest.front_end.clip_samples
     sound = audio_files.read(demo / "demo.flac", file.manifest.front_end.sample_rate_hz)
     labels = file.manifest.labels["keyword"]
