@@ -12,6 +12,7 @@ import subprocess
 import tracemalloc
 from dataclasses import replace
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -20,8 +21,9 @@ import synthetic_datasets
 from helpers import first_network, one_line_refusal
 
 from kws_benchmarks.cli import main
+from kws_benchmarks.report import charts
 from kws_benchmarks.report.additions import additions
-from kws_benchmarks.report.drawing import spread
+from kws_benchmarks.report.chart import spread
 from kws_benchmarks.report.reports import report
 from kws_benchmarks.robustness import clips, evaluate
 from kws_benchmarks.robustness.candidates import candidate, names
@@ -334,3 +336,17 @@ def test_labels_of_a_chart_keep_their_distance_and_order():
     assert moved[3] == 90
     assert moved[0] < moved[2] < moved[1]
     assert min(np.diff(sorted(moved))) > 14.9
+
+
+def test_a_chart_takes_the_pages_colours_and_reads_no_name_as_a_formula_or_markup():
+    names_ = ["ours", "$x^2$ <b>&"]
+    chart = charts.costs("CPU time", [(name, n + 1.0) for n, name in enumerate(names_)], "ms")
+    picture = ElementTree.fromstring(chart.inline())
+    assert picture.findtext("{*}title") == "CPU time"
+    assert set(names_) <= {text.text for text in picture.findall(".//{*}text")}
+    styles = "".join(element.get("style", "") for element in picture.iter())
+    assert "var(--s0)" in styles
+    assert not re.search(r"#[0-9a-f]{3}", styles)
+    assert "DejaVu" not in styles
+    assert not [group for group in picture.findall(".//{*}g") if group.get("id")]
+    assert chart.standalone() == chart.standalone()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from ..robustness.published_baselines import ANCHORS, CLEAN
-from .drawing import Drawing, Scale, spread
-
-COLOURS = 6
+from .chart import INK, RULE, SOFT, Chart, colour, spread, styled
 
 Figure = Mapping[str, Any]
 """{"accuracy", "ci95": [low, high], "n"}."""
@@ -39,7 +39,8 @@ class Row:
     """One for each of the chart's series; None where there is none."""
 
 
-def against_noise(title: str, curves: Sequence[Curve], with_anchors: bool) -> Drawing:
+@styled
+def against_noise(title: str, curves: Sequence[Curve], with_anchors: bool) -> Chart:
     """Accuracy from clean to the loudest background, with 95 % intervals.
 
     Args:
@@ -47,56 +48,53 @@ def against_noise(title: str, curves: Sequence[Curve], with_anchors: bool) -> Dr
         curves: at least one, each with at least one figure.
         with_anchors: whether the published curves stand behind.
     """
-    width, height, left, right, top, bottom = 720.0, 400.0, 52.0, 190.0, 40.0, 52.0
-    drawing = Drawing(width, height, title)
+    chart = Chart(title, 720, 400, left=52, right=190, top=40, bottom=52)
+    axes = chart.axes
+    anchors = ANCHORS if with_anchors else ()
     ratios = sorted({snr for curve in curves for snr in curve.figures if snr != CLEAN}, reverse=True)
-    worst = min(figure["ci95"][0] for curve in curves for figure in curve.figures.values())
-    if with_anchors:
-        worst = min(worst, *(a.accuracy[CLEAN] - a.loss(snr) for a in ANCHORS for snr in ratios))
-    y = _percent_axis(drawing, worst, left, width - right, height - bottom, top)
-    alone = any(CLEAN in curve.figures for curve in curves)
+    lows = [figure["ci95"][0] for curve in curves for figure in curve.figures.values()]
+    lows += [anchor.accuracy[CLEAN] - anchor.loss(snr) for anchor in anchors for snr in ratios]
+    low = _axis_from(min(lows))
+    # The ratios lie in even steps; speech alone is one step before the first.
     step = (ratios[0] - ratios[-1]) / (len(ratios) - 1) if len(ratios) > 1 else 5.0
-    first = ratios[0] + (step if alone or len(ratios) == 1 else 0)
-    x_of = Scale(-first, -ratios[-1], left + 24, width - right - 12)
-    places = {**({CLEAN: x_of(-first)} if alone else {}), **{snr: x_of(-snr) for snr in ratios}}
-    for snr, x in places.items():
-        drawing.line(x, height - bottom, x, height - bottom + 5, "axis")
-        drawing.text(x, height - bottom + 19, "clean" if snr == CLEAN else f"{snr:g} dB", "", "middle")
-    middle = (left + width - right) / 2
-    drawing.text(
-        middle, height - 10, "speech above background: the further right, the louder it is", "soft", "middle"
-    )
-    drawing.text(left - 36, 20, title, "heading")
-    labels: list[tuple[float, str, str]] = []
-    for anchor, stroke in zip(ANCHORS if with_anchors else (), ("dashed", "dotted"), strict=False):
-        shown = {snr: anchor.accuracy[CLEAN] - (0 if snr == CLEAN else anchor.loss(snr)) for snr in places}
-        points = [(places[snr], y(accuracy)) for snr, accuracy in shown.items()]
-        drawing.path(points, f"anchor {stroke}")
-        labels.append((points[-1][1], anchor.name, "soft"))
+    places = {snr: -snr for snr in ratios}
+    if any(CLEAN in curve.figures for curve in curves):
+        places = {CLEAN: -ratios[0] - step, **places}
+    axes.set_xticks(list(places.values()), [_ratio(snr) for snr in places])
+    axes.tick_params("x", length=5, labelcolor=INK)
+    axes.margins(x=0.06)
+    axes.set_xlabel("speech above background: the further right, the louder it is")
+    axes.set_ylim(low, 1)
+    _percent(axes, "y", np.arange(low, 1.001, 0.1))
+    labels: list[tuple[float, str, dict[str, Any]]] = []
+    for anchor, dashes in zip(anchors, ("--", ":"), strict=False):
+        shown = [anchor.accuracy[CLEAN] - (0 if snr == CLEAN else anchor.loss(snr)) for snr in places]
+        axes.plot(list(places.values()), np.maximum(shown, low), dashes, color=SOFT, linewidth=1.5)
+        labels.append((max(shown[-1], low), anchor.name, {"color": SOFT}))
     for curve in curves:
-        end = _draw(drawing, curve, places, y)
-        labels.append((end, curve.name, f"strong s{curve.series % COLOURS}"))
-    for (_, name, of), at in zip(labels, spread([at for at, _, _ in labels], 15), strict=True):
-        drawing.text(width - right + 2, at + 4, name, of)
-    return drawing
+        end = _draw(chart, curve, places)
+        labels.append((end, curve.name, {"color": colour(curve.series), "fontweight": "bold"}))
+    heights = spread([(accuracy - low) / (1 - low) * chart.height for accuracy, _, _ in labels], 15)
+    for (_, name, look), height in zip(labels, heights, strict=True):
+        axes.annotate(name, (chart.width + 2, height), xycoords="axes points", va="center", **look)
+    return chart
 
 
-def _draw(drawing: Drawing, curve: Curve, places: Mapping[float, float], y: Scale) -> float:
-    """The curve in its band; returns the height at which it ends."""
-    look = f"s{curve.series % COLOURS}"
+def _draw(chart: Chart, curve: Curve, places: Mapping[float, float]) -> float:
+    """The curve in its band; returns the accuracy at which it ends."""
     told = [(snr, curve.figures[snr]) for snr in places if snr in curve.figures]
-    upper = [(places[snr], y(figure["ci95"][1])) for snr, figure in told]
-    lower = [(places[snr], y(figure["ci95"][0])) for snr, figure in told]
-    points = [(places[snr], y(figure["accuracy"])) for snr, figure in told]
-    drawing.path(upper + lower[::-1], f"band {look}", closed=True)
-    drawing.path(points, f"curve {look}")
-    for (snr, figure), point in zip(told, points, strict=True):
-        where = "clean" if snr == CLEAN else f"{snr:g} dB"
-        drawing.mark(*point, curve.series % COLOURS, f"{curve.name}, {where}: {_told(figure)}")
-    return points[-1][1]
+    x = [places[snr] for snr, _ in told]
+    lower, upper = np.transpose([figure["ci95"] for _, figure in told])
+    chart.axes.fill_between(x, lower, upper, color=colour(curve.series), alpha=0.16, linewidth=0)
+    chart.axes.plot(x, [figure["accuracy"] for _, figure in told], color=colour(curve.series))
+    for snr, figure in told:
+        note = f"{curve.name}, {_ratio(snr)}: {_told(figure)}"
+        chart.mark(places[snr], figure["accuracy"], curve.series, note)
+    return float(told[-1][1]["accuracy"])
 
 
-def conditions(title: str, series: Sequence[str], rows: Sequence[Row], guides: Sequence[float]) -> Drawing:
+@styled
+def conditions(title: str, series: Sequence[str], rows: Sequence[Row], guides: Sequence[float]) -> Chart:
     """Figures with their intervals in lines, a mark for each series.
 
     Args:
@@ -105,49 +103,48 @@ def conditions(title: str, series: Sequence[str], rows: Sequence[Row], guides: S
         rows: from top to bottom.
         guides: accuracies that are marked all the way down, in each series' order.
     """
-    spacing = 12.0 * max(1, len(series)) + 14
-    width, left, right, top = 720.0, 190.0, 24.0, 62.0
-    bottom = top + spacing * len(rows)
-    drawing = Drawing(width, bottom + 34, title)
-    worst = min(f["ci95"][0] for row in rows for f in row.figures if f is not None)
-    x = _percent_ruler(drawing, worst, left, width - right, top, bottom)
+    spacing = 12 * max(1, len(series)) + 14
+    chart = Chart(title, 720, 96 + spacing * len(rows), left=190, right=24, top=62, bottom=34)
+    axes = chart.axes
+    low = _axis_from(min(f["ci95"][0] for row in rows for f in row.figures if f is not None))
+    axes.set_xlim(low, 1)
+    _percent(axes, "x", np.arange(1, low - 0.001, -0.1 if low >= 0.4 else -0.2))
+    _names(axes, rows)
     for guide in guides:
-        drawing.line(x(guide), top, x(guide), bottom, "guide")
-    legend(drawing, title, series, left)
+        axes.axvline(guide, color=SOFT, linewidth=1, linestyle=(0, (2, 3)))
+    chart.legend(series)
     for n, row in enumerate(rows):
-        y = top + spacing * (n + 0.5)
-        drawing.text(left - 12, y + 4, row.name, "", "end")
         for m, figure in enumerate(row.figures):
             if figure is not None:
-                at = y + 12 * (m - (len(series) - 1) / 2)
-                low, high = figure["ci95"]
-                drawing.line(x(low), at, x(high), at, f"whisker s{m % COLOURS}")
-                drawing.mark(x(figure["accuracy"]), at, m % COLOURS, f"{row.name}: {_told(figure)}")
-    return drawing
+                y = n + 12 / spacing * (m - (len(series) - 1) / 2)
+                axes.plot(figure["ci95"], [y, y], color=colour(m), alpha=0.55, linewidth=2)
+                chart.mark(figure["accuracy"], y, m, f"{row.name}: {_told(figure)}")
+    return chart
 
 
-def classes(title: str, series: Sequence[str], rows: Sequence[Row]) -> Drawing:
+@styled
+def classes(title: str, series: Sequence[str], rows: Sequence[Row]) -> Chart:
     """A bar for each class with its interval, further series as marks on it."""
-    spacing, width, left, right, top = 26.0, 460.0, 108.0, 52.0, 62.0
-    bottom = top + spacing * len(rows)
-    drawing = Drawing(width, bottom + 34, title)
-    x = _percent_ruler(drawing, 0.0, left, width - right, top, bottom)
-    legend(drawing, title, series, 0)
+    chart = Chart(title, 460, 96 + 26 * len(rows), left=108, right=52, top=62, bottom=34)
+    axes = chart.axes
+    axes.set_xlim(0, 1)
+    _percent(axes, "x", np.arange(0, 1.1, 0.2))
+    _names(axes, rows)
+    chart.legend(series)
     for n, row in enumerate(rows):
-        y = top + spacing * (n + 0.5)
-        drawing.text(left - 10, y + 4, row.name, "", "end")
         bar, *marks = row.figures
         if bar is not None:
-            drawing.box(left, y - 8, x(bar["accuracy"]) - left, 16, "bar s0")
-            drawing.line(x(bar["ci95"][0]), y, x(bar["ci95"][1]), y, "axis")
-            drawing.text(width - right + 8, y + 4, f"{100 * bar['accuracy']:.0f} %", "soft")
+            axes.barh(n, bar["accuracy"], 0.62, color=colour(0), alpha=0.85)
+            axes.plot(bar["ci95"], [n, n], color=SOFT, linewidth=1)
+            _beside(axes, 1, n, f"{100 * bar['accuracy']:.0f} %")
         for m, figure in enumerate(marks, start=1):
             if figure is not None:
-                drawing.mark(x(figure["accuracy"]), y, m % COLOURS, f"{row.name}: {_told(figure)}")
-    return drawing
+                chart.mark(figure["accuracy"], n, m, f"{row.name}: {_told(figure)}")
+    return chart
 
 
-def confusion(title: str, labels: Sequence[str], matrix: NDArray[np.int64]) -> Drawing:
+@styled
+def confusion(title: str, labels: Sequence[str], matrix: NDArray[np.int64]) -> Chart:
     """What was there, by row, and what was heard, by column; mistakes in the other colour.
 
     Args:
@@ -155,25 +152,68 @@ def confusion(title: str, labels: Sequence[str], matrix: NDArray[np.int64]) -> D
         labels: of rows and columns.
         matrix: counts, shape (labels, labels).
     """
-    cell, left, top = 32.0, 104.0, 122.0
-    size = cell * len(labels)
-    drawing = Drawing(left + size + 64, top + size + 12, title)
-    drawing.text(0, 18, title, "heading")
-    drawing.text(left - 10, top - 10, "was", "soft", "end")
-    drawing.text(left, 44, "heard as", "soft")
+    size = 32 * len(labels)
+    chart = Chart(title, 168 + size, 134 + size, left=104, right=64, top=122, bottom=12)
+    axes = chart.axes
+    axes.set_xlim(-0.5, len(labels) - 0.5)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.xaxis.tick_top()
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="left", color=INK)
+    axes.set_yticks(range(len(labels)), labels, color=INK)
+    axes.annotate("was", (-10, size + 12), xycoords="axes points", ha="right", color=SOFT)
+    axes.annotate("heard as", (0, size + 78), xycoords="axes points", color=SOFT)
     shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
-    for n, label in enumerate(labels):
-        drawing.text(left - 10, top + cell * (n + 0.5) + 4, label, "", "end")
-        drawing.text(left + cell * (n + 0.5) + 4, top - 8, label, "", turned=-45)
     for row, column in np.ndindex(*matrix.shape):
-        x, y = left + cell * column, top + cell * row
-        drawing.box(x, y, cell, cell, "empty")
+        corner = (column - 0.5, row - 0.5)
+        axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=RULE, linewidth=0.5))
         if count := int(matrix[row, column]):
-            wrong = "" if row == column else " wrong"
             # Even one mistake among hundreds must be seen; no cell is so dark that its number drowns.
-            drawing.box(x + 1, y + 1, cell - 2, cell - 2, f"cell{wrong}", 0.08 + 0.5 * shares[row, column])
-            drawing.text(x + cell / 2, y + cell / 2 + 4, str(count), "", "middle")
-    return drawing
+            shade = 0.08 + 0.5 * shares[row, column]
+            axes.add_patch(
+                Rectangle(corner, 1, 1, facecolor=colour(int(row != column)), alpha=shade, linewidth=0)
+            )
+            axes.text(column, row, str(count), ha="center", va="center")
+    return chart
+
+
+@styled
+def costs(title: str, bars: Sequence[tuple[str, float]], unit: str) -> Chart:
+    """Bars of what something costs, the first one ours."""
+    chart = Chart(title, 720, 40 + 30 * len(bars), left=190, right=90, top=34, bottom=6)
+    axes = chart.axes
+    axes.set_xlim(0, max(value for _, value in bars))
+    axes.set_xticks([])
+    _names(axes, [Row(name, []) for name, _ in bars])
+    axes.get_yticklabels()[0].set_fontweight("bold")
+    for n, (_, value) in enumerate(bars):
+        axes.barh(n, value, 0.6, color=colour(0 if n == 0 else -1), alpha=0.85)
+        _beside(axes, value, n, f"{value:.3g} {unit}")
+    return chart
+
+
+def _names(axes: Axes, rows: Sequence[Row]) -> None:
+    """A line for each row, from top to bottom, with its name before it."""
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    axes.tick_params("y", pad=10, labelcolor=INK)
+
+
+def _beside(axes: Axes, x: float, y: float, text: str) -> None:
+    axes.annotate(
+        text,
+        (x, y),
+        xytext=(8, 0),
+        textcoords="offset points",
+        va="center",
+        color=SOFT,
+        annotation_clip=False,
+    )
+
+
+def _percent(axes: Axes, which: Literal["x", "y"], shares: NDArray[np.float64]) -> None:
+    axis = axes.yaxis if which == "y" else axes.xaxis
+    axis.set_ticks(list(shares), [f"{100 * share:.0f} %" for share in shares])
+    axes.grid(axis=which)
 
 
 def _told(figure: Figure) -> str:
@@ -181,41 +221,10 @@ def _told(figure: Figure) -> str:
     return f"{100 * figure['accuracy']:.1f} % [{100 * low:.1f} %, {100 * high:.1f} %] of {figure['n']}"
 
 
-def _from(worst: float) -> float:
+def _ratio(snr_db: float) -> str:
+    return "clean" if snr_db == CLEAN else f"{snr_db:g} dB"
+
+
+def _axis_from(worst: float) -> float:
     """Where an axis begins: at a full ten percent below the worst figure, with room for a difference."""
     return max(0.0, min(0.6, math.floor(worst * 10 - 1e-9) / 10))
-
-
-def _percent_axis(
-    drawing: Drawing, worst: float, left: float, right: float, bottom: float, top: float
-) -> Scale:
-    low = _from(worst)
-    scale = Scale(low, 1, bottom, top)
-    for percent in range(round(100 * low), 101, 10):
-        at = scale(percent / 100)
-        drawing.line(left, at, right, at, "grid")
-        drawing.text(left - 8, at + 4, f"{percent} %", "soft", "end")
-    return scale
-
-
-def _percent_ruler(
-    drawing: Drawing, worst: float, left: float, right: float, top: float, bottom: float
-) -> Scale:
-    low = _from(worst)
-    scale = Scale(low, 1, left, right)
-    step = 10 if low >= 0.4 else 20
-    for percent in range(100, round(100 * low) - 1, -step):
-        at = scale(percent / 100)
-        drawing.line(at, top, at, bottom, "grid")
-        drawing.text(at, bottom + 18, f"{percent} %", "soft", "middle")
-    return scale
-
-
-def legend(drawing: Drawing, title: str, series: Sequence[str], left: float) -> None:
-    """A heading and, below it, the name of each series beside its marker."""
-    drawing.text(0, 18, title, "heading")
-    at = left
-    for n, name in enumerate(series):
-        drawing.mark(at + 6, 40, n % COLOURS, name)
-        drawing.text(at + 16, 44, name, f"s{n % COLOURS}")
-        at += 34 + 6.6 * len(name)

@@ -16,9 +16,9 @@ from kws_training.schemes.study.content import COLUMNS, SPLITS, TITLES
 
 from ..robustness.evaluate import Result
 from ..robustness.published_baselines import ANCHORS
-from . import cost_charts
+from . import charts
 from .additions import Additions
-from .drawing import Drawing, stylesheet
+from .chart import Chart, stylesheet
 from .listening import to_hear
 from .pictures import HEADS, of_one, of_several, sets_of
 from .stream_charts import CONDITIONS, stream_charts
@@ -41,10 +41,10 @@ def write_page(result: Result, added: Additions, out: Path) -> Path:
     Raises:
         InputError: the folder cannot be written.
     """
-    drawings = of_one(result) | _added_charts(added)
+    drawn = of_one(result) | _added_charts(added)
     heard = list(to_hear(result.mistakes, result.manifest.front_end))
     return _write(
-        out, "page.html", drawings, {"name": result.report["model"]} | _common({"": result}, added),
+        out, "page.html", drawn, {"name": result.report["model"]} | _common({"": result}, added),
         result=result, sets=sets_of(result), mistakes=heard,
     )  # fmt: skip
 
@@ -63,11 +63,11 @@ def write_side_by_side(results: Mapping[str, Result], added: Additions, out: Pat
     Raises:
         InputError: the folder cannot be written.
     """
-    drawings = of_several(results) | _added_charts(added)
+    drawn = of_several(results) | _added_charts(added)
     sets = {name: sets_of(result) for name, result in results.items()}
     shown = list(dict.fromkeys(entry for each in sets.values() for entry in each))
     return _write(
-        out, "side_by_side.html", drawings, _common(results, added), results=results, sets=sets, shown=shown
+        out, "side_by_side.html", drawn, _common(results, added), results=results, sets=sets, shown=shown
     )
 
 
@@ -91,26 +91,24 @@ def _common(results: Mapping[str, Result], added: Additions) -> dict[str, Any]:
     }
 
 
-def _added_charts(added: Additions) -> dict[str, Drawing]:
-    found: dict[str, Drawing] = {}
+def _added_charts(added: Additions) -> dict[str, Chart]:
+    found: dict[str, Chart] = {}
     for n, stream in enumerate(added.stream):
-        found |= {f"{name}{n}": drawing for name, drawing in stream_charts(stream).items()}
+        found |= {f"{name}{n}": chart for name, chart in stream_charts(stream).items()}
     for n, speed in enumerate(added.speed):
         bars = [("this model", speed["pipeline_ms_per_audio_s"])]
         bars += [(name, peer["ms_per_audio_s"]) for name, peer in speed["peers"].items()]
-        found[f"cost{n}"] = cost_charts.costs("CPU time per second of sound", bars, "ms")
+        found[f"cost{n}"] = charts.costs("CPU time per second of sound", bars, "ms")
     return found
 
 
-def _write(
-    out: Path, name: str, drawings: Mapping[str, Drawing], common: dict[str, Any], **values: Any
-) -> Path:
-    for called, drawing in drawings.items():
-        atomic.write_text(out / PICTURES / f"{called}.svg", drawing.standalone())
+def _write(out: Path, name: str, drawn: Mapping[str, Chart], common: dict[str, Any], **values: Any) -> Path:
+    for called, chart in drawn.items():
+        atomic.write_text(out / PICTURES / f"{called}.svg", chart.standalone())
     text = template(f"{__package__}/{name}").render(
         common,
         style=Markup(stylesheet()),  # noqa: S704  our own file
-        charts={called: Markup(drawing.inline()) for called, drawing in drawings.items()},  # noqa: S704  escaped there
+        charts={called: Markup(chart.inline()) for called, chart in drawn.items()},  # noqa: S704  escaped there
         **values,
     )
     atomic.write_text(out / PAGE, text)

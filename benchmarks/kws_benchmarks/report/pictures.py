@@ -10,8 +10,8 @@ from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD
 from ..robustness.evaluate import Result
 from ..robustness.published_baselines import CLEAN
 from . import charts
+from .chart import Chart
 from .charts import Curve, Figure, Row
-from .drawing import Drawing
 
 HEADS = {KEYWORD_HEAD: "Words", SCENE_HEAD: "Scenes"}
 _CONDITIONS = {
@@ -45,9 +45,9 @@ def _curve(series: int, name: str, result: Result, head: str, background: str) -
     return [Curve(name, figures, series)] if figures else []
 
 
-def of_one(result: Result) -> dict[str, Drawing]:
+def of_one(result: Result) -> dict[str, Chart]:
     """The charts of a single model, by what their files are called."""
-    found: dict[str, Drawing] = {}
+    found: dict[str, Chart] = {}
     curves = [
         curve
         for n, name in enumerate(("scenes", "noise"))
@@ -87,7 +87,7 @@ def _hardest(sets: Mapping[str, dict[str, Any]]) -> str | None:
     return min(mixed, key=lambda entry: abs(entry["snr_db"]))["set"] if mixed else None
 
 
-def _classes(title: str, sets: Mapping[str, dict[str, Any]], head: str, hardest: str | None) -> Drawing:
+def _classes(title: str, sets: Mapping[str, dict[str, Any]], head: str, hardest: str | None) -> Chart:
     clean = sets["clean"][head]["per_class"]
     series, noisy = ["clean"], {}
     if hardest is not None and head in sets[hardest]:
@@ -96,9 +96,9 @@ def _classes(title: str, sets: Mapping[str, dict[str, Any]], head: str, hardest:
     return charts.classes(title, series, [Row(label, [f, noisy.get(label)]) for label, f in clean.items()])
 
 
-def of_several(results: Mapping[str, Result]) -> dict[str, Drawing]:
+def of_several(results: Mapping[str, Result]) -> dict[str, Chart]:
     """The charts of models side by side."""
-    found: dict[str, Drawing] = {}
+    found: dict[str, Chart] = {}
     for head, background in ((KEYWORD_HEAD, "scenes"), (KEYWORD_HEAD, "noise"), (SCENE_HEAD, "scenes")):
         curves = [
             curve
