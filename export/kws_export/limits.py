@@ -8,7 +8,7 @@ from typing import Any
 from kws_device._support.errors import RequirementError
 from kws_device._support.schema import build, plain
 from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD
-from kws_training.recipes import override
+from kws_training.recipes.options import override
 from kws_training.recipes.parts import ExportLimits
 
 from .files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX

@@ -10,8 +10,8 @@ from fuzz.datasets import FolderMutants
 
 from kws_device._support.schema import plain
 from kws_device.model import model_file
-from kws_training import recipes
 from kws_training.cli import schemes
+from kws_training.recipes.format import to_toml
 
 MODEL = {"model": "a", "hash": "0" * 64, "split": "test", "limit": None, "sets": []}
 
@@ -37,7 +37,7 @@ def test_mutants_of_lists_and_tables_are_counted_or_refused(dataset, campaign):
 def test_mutants_of_a_recipe_are_taken_or_refused(name, tmp_path_factory, campaign):
     """The recipe is checked before the data, which is not there."""
     template = tmp_path_factory.mktemp("recipe")
-    (template / "recipe.toml").write_text(recipes.to_toml(schemes.load(name)))
+    (template / "recipe.toml").write_text(to_toml(schemes.load(name)))
     command = (
         "kws-train",
         "DIR/recipe.toml",
@@ -55,7 +55,7 @@ def test_mutants_of_a_run_are_refused(tmp_path_factory, shipped, campaign):
     """What a run tells of itself is checked before its network, which is not there."""
     template = tmp_path_factory.mktemp("run")
     manifest = model_file.read(shipped).manifest
-    (template / "recipe.toml").write_text(recipes.to_toml(schemes.load("default")))
+    (template / "recipe.toml").write_text(to_toml(schemes.load("default")))
     (template / "manifest.json").write_text(json.dumps(plain(manifest)))
     (template / "folders.json").write_text(json.dumps({"speech": "none", "scenes": "none"}))
     campaign("run", FolderMutants(template, ("kws-export", "DIR", "--out", "DIR/out")), mutants=50)

@@ -8,11 +8,12 @@ from helpers import one_line_refusal
 from kws_device import InputError
 from kws_device._support.schema import plain
 from kws_device.front_end import Normalisation
-from kws_training import recipes
 from kws_training.cli import schemes
 from kws_training.data.corpus import Folders
 from kws_training.loop.manifest import first_manifest
+from kws_training.recipes.format import to_toml
 from kws_training.recipes.migration import RENAMED
+from kws_training.recipes.options import override
 from kws_training.schemes.kit.network import multiply_adds, residual_network
 from kws_training.schemes.verifier.recipe import FORMAT as VERIFIER
 
@@ -20,14 +21,12 @@ from kws_training.schemes.verifier.recipe import FORMAT as VERIFIER
 @pytest.mark.parametrize("name", schemes.names())
 def test_a_recipe_written_out_reads_back_the_same(name, tmp_path):
     loaded = schemes.load(name)
-    (tmp_path / "copy.toml").write_text(recipes.to_toml(loaded))
+    (tmp_path / "copy.toml").write_text(to_toml(loaded))
     assert schemes.load(str(tmp_path / "copy.toml")) == loaded
 
 
 def test_any_value_can_be_set():
-    overrides = dict(
-        recipes.override(t) for t in ("optimisation.epochs=3", "keywords=['a', 'b']", "name=mine")
-    )
+    overrides = dict(override(t) for t in ("optimisation.epochs=3", "keywords=['a', 'b']", "name=mine"))
     changed = schemes.load("default", overrides)
     assert (changed.optimisation.epochs, changed.keywords, changed.name) == (3, ("a", "b"), "mine")
 
@@ -88,7 +87,7 @@ def test_words_that_are_asked_for_are_never_left_out(tmp_path):
     assert schemes.load("default", {"keywords": ["yes", "on"]}).held_out_words == ("off",)
     both = schemes.load("default", {"keywords": ["on", "off"]})
     assert (both.keywords, both.held_out_words) == (("on", "off"), ())
-    (tmp_path / "mine.toml").write_text(recipes.to_toml(schemes.load("default")).replace('"yes"', '"on"'))
+    (tmp_path / "mine.toml").write_text(to_toml(schemes.load("default")).replace('"yes"', '"on"'))
     assert schemes.load(str(tmp_path / "mine.toml")).held_out_words == ("off",)
 
 
@@ -104,7 +103,7 @@ def test_what_no_manifest_can_carry_is_refused_before_training(tmp_path):
 
 
 def test_a_recipe_with_a_missing_or_an_unknown_key_is_refused(tmp_path):
-    text = recipes.to_toml(schemes.load("default"))
+    text = to_toml(schemes.load("default"))
     (tmp_path / "a.toml").write_text(text.replace("kernel = ", "colonel = "))
     with pytest.raises(InputError, match=r"a\.toml: model: kernel missing"):
         schemes.load(str(tmp_path / "a.toml"))
@@ -168,7 +167,7 @@ def test_multiply_adds_are_counted_as_on_paper():
 
 def test_a_recipe_from_before_mined_sound_is_read_and_means_the_defaults(tmp_path):
     new = schemes.load("default")
-    lines = recipes.to_toml(new).splitlines()
+    lines = to_toml(new).splitlines()
     old = [line for line in lines if not line.startswith(("hard_share", "hard_weight"))]
     assert len(old) == len(lines) - 2
     (tmp_path / "old.toml").write_text("\n".join(old))
@@ -183,7 +182,7 @@ def test_a_recipe_says_only_what_differs_from_the_one_that_it_extends(tmp_path):
     mine, default = schemes.load(str(tmp_path / "mine.toml")), schemes.load("default")
     assert (mine.name, mine.model.kernel, mine.model.planes) == ("base", 7, (8,))
     assert (mine.augmentation, mine.model.stem) == (default.augmentation, default.model.stem)
-    assert "extends" not in recipes.to_toml(mine)
+    assert "extends" not in to_toml(mine)
 
 
 @pytest.mark.parametrize(
@@ -219,8 +218,8 @@ def in_old_names(text):
 def test_a_recipe_of_an_earlier_version_is_read_under_its_old_names(name, tmp_path):
     load = VERIFIER.load if name == "verifier" else schemes.load
     new = load(name)
-    old = in_old_names(recipes.to_toml(new))
-    assert old != recipes.to_toml(new)
+    old = in_old_names(to_toml(new))
+    assert old != to_toml(new)
     (tmp_path / "old.toml").write_text(old)
     assert load(str(tmp_path / "old.toml")) == new
 
@@ -231,7 +230,7 @@ def test_options_of_an_earlier_version_set_what_they_did():
 
 
 def test_a_value_under_its_old_and_its_new_name_is_refused(tmp_path):
-    text = recipes.to_toml(schemes.load("default"))
+    text = to_toml(schemes.load("default"))
     (tmp_path / "both.toml").write_text(text.replace("[epoch]", "[epoch]\ndrawn = 3"))
     with pytest.raises(InputError, match=r"both\.toml: epoch\.drawn is called epoch\.cached_epochs now"):
         schemes.load(str(tmp_path / "both.toml"))

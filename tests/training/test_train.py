@@ -16,9 +16,9 @@ from helpers import as_installed, one_line_refusal, run_installed
 
 from kws_device import InputError
 from kws_device.model.manifest_json import parse
-from kws_training import recipes
 from kws_training.cli import schemes
 from kws_training.loop import runs
+from kws_training.recipes.format import to_toml
 from kws_training.schemes.kit.recipe import FORMAT
 
 
@@ -174,7 +174,7 @@ def test_a_run_is_not_overwritten_and_not_resumed_as_another(more, words, traine
 
 def test_a_run_that_was_stopped_before_its_first_epoch_ended_can_begin_again(trained, tmp_path):
     recipe = schemes.load(str(trained.run / "recipe.toml"))
-    (tmp_path / "recipe.toml").write_text(recipes.to_toml(recipe))
+    (tmp_path / "recipe.toml").write_text(to_toml(recipe))
     runs.check_folder(tmp_path, recipe, FORMAT, resume=False)
     (tmp_path / "checkpoint.keras").touch()
     with pytest.raises(InputError, match="holds a run already"):

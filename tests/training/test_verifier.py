@@ -18,7 +18,7 @@ from kws_device.model.manifest import ArmingConfig, VerifierConfig
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 from kws_training.data.mined import Mined, Stretch, write_table
-from kws_training.recipes import to_toml
+from kws_training.recipes.format import to_toml
 from kws_training.schemes.verifier import settings
 from kws_training.schemes.verifier.calibration import platt, shown_rate
 from kws_training.schemes.verifier.examples import REFUSED, Examples

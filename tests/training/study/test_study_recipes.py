@@ -9,8 +9,8 @@ import tomli_w
 
 from kws_device import InputError
 from kws_device._support.schema import plain
-from kws_training import recipes
 from kws_training.cli import schemes
+from kws_training.recipes.format import to_toml
 from kws_training.schemes.study.recipe import FORMAT, with_epochs
 from kws_training.schemes.study.stages import stage_of
 
@@ -154,7 +154,7 @@ def test_a_second_with_too_few_frames_for_the_last_pool_is_refused_by_the_name_o
 @pytest.mark.parametrize("row", ROWS)
 def test_a_resolved_row_reads_back_the_same_and_has_no_variants_any_more(row, variant, tmp_path):
     loaded = schemes.load(row, variant=variant)
-    path = written(tmp_path, recipes.to_toml(loaded))
+    path = written(tmp_path, to_toml(loaded))
     assert schemes.load(path) == loaded
     with pytest.raises(InputError, match="has no variants; leave out --variant"):
         schemes.load(path, variant="as-run")
@@ -219,7 +219,7 @@ def test_an_unknown_scheme_is_refused():
 
 
 def test_one_schemes_recipe_is_not_the_others(tmp_path):
-    text = recipes.to_toml(schemes.load("run5"))
+    text = to_toml(schemes.load("run5"))
     other = written(tmp_path, text.replace('scheme = "spectrogram"', 'scheme = "waveform"'))
     with pytest.raises(InputError, match=r"copy\.toml: .*missing"):
         schemes.load(other)
@@ -235,7 +235,7 @@ def test_a_key_that_nothing_reads_is_refused_in_every_table(table, tmp_path):
 
 
 def test_a_deviation_of_a_key_that_does_not_exist_is_refused(tmp_path):
-    text = recipes.to_toml(schemes.load("run5")) + '\n[as-run]\n"mixing.oposite" = false\n'
+    text = to_toml(schemes.load("run5")) + '\n[as-run]\n"mixing.oposite" = false\n'
     path = written(tmp_path, text)
     assert schemes.load(path).mixing.opposite
     with pytest.raises(InputError, match=r"mixing\.oposite: no such key"):

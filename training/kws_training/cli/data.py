@@ -18,7 +18,7 @@ from ..data.datasets import DATASETS
 from ..data.layouts import FOLDS, PUBLISHED, read_dataset
 from ..data.splits import SPLITS
 from ..mining.mine import MOST, MOST_MB, NEAR, Plan, mine
-from ..recipes import listed
+from ..recipes.options import listed
 from ..schemes.kit.recipe import FORMAT as KIT_FORMAT
 from .show_augmentation import add_parser, show_augmentation
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from kws_device import InputError
 
-from .. import recipes
 from ..evaluation.scheme import Scheme, TrainedRun
 from ..loop import runs
+from ..recipes.format import find, read_table, shipped
 from ..recipes.parts import RunRecipe
 from ..schemes.kit.scheme import KIT
 from ..schemes.study.recipe import VARIANTS
@@ -31,9 +31,9 @@ def load(name: str, overrides: dict[str, Any] | None = None, variant: str | None
     Raises:
         InputError: as `Format.load`, or a scheme that nobody knows.
     """
-    shipped = {k: v for s in _SCHEMES.values() for k, v in recipes.shipped(s.format.folder).items()}
-    path = recipes.find(name, shipped)
-    table = recipes.read_table(path)
+    known = {k: v for s in _SCHEMES.values() for k, v in shipped(s.format.folder).items()}
+    path = find(name, known)
+    table = read_table(path)
     stated = (overrides or {}).get("scheme", table.get("scheme"))
     return _named(stated, path).format.resolve(table, path, overrides, variant)
 

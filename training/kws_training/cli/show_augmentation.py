@@ -9,9 +9,9 @@ from typing import Any
 
 from kws_device import InputError
 
-from .. import recipes
 from ..data.corpus import Folders
-from ..recipes import override
+from ..recipes.format import find, read_table, shipped
+from ..recipes.options import listed, override
 from ..schemes.kit.recipe import FORMAT as KIT
 from ..schemes.verifier.recipe import FORMAT as VERIFIER
 from ..schemes.verifier.sound import SoundFolders
@@ -56,11 +56,11 @@ def show_augmentation(options: argparse.Namespace) -> None:
     """Run the command; raises InputError for bad input."""
     overrides = dict(override(text) for text in options.set)
     if options.keywords is not None:
-        overrides["keywords"] = recipes.listed(options.keywords)
+        overrides["keywords"] = listed(options.keywords)
     if options.seed is not None:
         overrides["seed"] = options.seed
-    path = recipes.find(options.recipe, recipes.shipped(KIT.folder) | recipes.shipped(VERIFIER.folder))
-    table = recipes.read_table(path)
+    path = find(options.recipe, shipped(KIT.folder) | shipped(VERIFIER.folder))
+    table = read_table(path)
     if table.get("scheme") == KIT.scheme:
         from ..schemes.kit.trace import trace
 

@@ -14,7 +14,7 @@ from kws_device.model.manifest import KEYWORD_HEAD, SCENE_HEAD
 from ..data.corpus import Folders
 from ..evaluation.scheme import TrainingOptions
 from ..loop.threads import keep_products_small
-from ..recipes import listed, override
+from ..recipes.options import listed, override
 from ..schemes.study.reported import TABLE_VARIANTS
 from . import schemes
 

@@ -18,9 +18,8 @@ from kws_device.model import model_file
 from kws_device.model.manifest import Manifest
 from kws_device.model.manifest_json import parse, to_json
 
-from .. import recipes
 from ..data.corpus import FOLDER_KINDS, Folders
-from ..recipes.format import Format
+from ..recipes.format import Format, to_toml
 from ..recipes.parts import RunRecipe
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def _teacher(teacher: Path) -> str:
 
 def begin(out: Path, recipe: RunRecipe, folders: Folders, manifest: Manifest) -> None:
     """Write down what explains a run: recipe, data, environment and manifest."""
-    atomic.write_text(out / RECIPE, recipes.to_toml(recipe))
+    atomic.write_text(out / RECIPE, to_toml(recipe))
     remember_folders(out, folders)
     atomic.write_text(out / "environment.txt", environment())
     atomic.write_text(out / MANIFEST, to_json(manifest))

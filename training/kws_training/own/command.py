@@ -8,7 +8,7 @@ from pathlib import Path
 from kws_device import InputError
 from kws_device._support.command import ArgumentParser
 
-from ..recipes import listed
+from ..recipes.options import listed
 from .plan import OwnPlan
 
 

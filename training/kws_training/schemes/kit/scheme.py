@@ -11,10 +11,10 @@ import numpy as np
 from kws_device.front_end import Normalisation
 from kws_device.model.manifest import Manifest
 
-from ...data.corpus import Corpus, Folders
+from ...data.corpus import Corpus
 from ...evaluation.eval_sets import EvaluationSet, Item, backgrounds_of, evaluation_sets, material
-from ...evaluation.scheme import TrainingOptions
 from .recipe import FORMAT, KitRecipe, with_epochs
+from .train import train
 
 if TYPE_CHECKING:
     import keras
@@ -25,16 +25,11 @@ class KitScheme:
 
     format = FORMAT
     with_epochs = staticmethod(with_epochs)
+    train = staticmethod(train)
 
     def folds(self, recipe: KitRecipe) -> str:
         """See `Scheme`."""
         return "documented"
-
-    def train(self, recipe: KitRecipe, folders: Folders, out: Path, options: TrainingOptions) -> Path:
-        """See `Scheme`."""
-        from .train import train
-
-        return train(recipe, folders, out, options)
 
     def training_step(
         self, recipe: KitRecipe, rng: np.random.Generator

@@ -11,11 +11,11 @@ import numpy as np
 from kws_device.front_end import Normalisation
 from kws_device.model.manifest import Manifest
 
-from ...data.corpus import Corpus, Folders
+from ...data.corpus import Corpus
 from ...evaluation.eval_sets import EvaluationSet, Item
-from ...evaluation.scheme import TrainingOptions
 from .eval_sets import eval_sets, recall_normalisation, training_windows
 from .recipe import FORMAT, StudyRecipe, with_epochs
+from .train import train
 
 if TYPE_CHECKING:
     import keras
@@ -26,16 +26,11 @@ class StudyScheme:
 
     format = FORMAT
     with_epochs = staticmethod(with_epochs)
+    train = staticmethod(train)
 
     def folds(self, recipe: StudyRecipe) -> str:
         """See `Scheme`."""
         return recipe.data.folds
-
-    def train(self, recipe: StudyRecipe, folders: Folders, out: Path, options: TrainingOptions) -> Path:
-        """See `Scheme`."""
-        from .train import train
-
-        return train(recipe, folders, out, options)
 
     def training_step(
         self, recipe: StudyRecipe, rng: np.random.Generator

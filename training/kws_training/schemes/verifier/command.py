@@ -9,7 +9,7 @@ from kws_device import InputError
 from kws_device._support.command import ArgumentParser
 from kws_device.model.manifest import Source
 
-from ...recipes import listed, override
+from ...recipes.options import listed, override
 from .recipe import FORMAT, with_epochs
 from .sound import SoundFolders
 

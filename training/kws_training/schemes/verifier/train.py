@@ -21,7 +21,7 @@ from kws_device.model.model_file import ModelFile
 from ...evaluation.scoring import keras_predictor
 from ...loop import runs
 from ...loop.run_folder import run_folder
-from ...recipes import to_toml
+from ...recipes.format import to_toml
 from . import settings
 from .calibration import Calibration, calibrated, shown_rate
 from .examples import REFUSED, Examples
