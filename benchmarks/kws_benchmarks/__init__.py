@@ -1,1 +1,1 @@
-"""What a model is worth, measured through the device's own front end, rings, engine and decoder."""
+"""Benchmarks of models, run through the device's own front end, ring buffers, engine and decoder."""

@@ -1,4 +1,4 @@
-"""When the model need not be asked: the room is quiet, and nothing stands out from its own hiss."""
+"""Skips the model while the room is quiet and nothing stands out from the background."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from .front_end import MelConfig
 
 _GROUPS = 8
-"""Neighbouring mel bands are averaged to so many: a single one of hiss fluctuates by 5 dB."""
+"""Number of groups of neighbouring mel bands that are averaged. A single band of noise fluctuates by 5 dB."""
 _STANDS_OUT_DB = 4.0
-"""Sound that is this far over the background in any group is no background."""
+"""A group this far above the background stands out."""
 _QUIET_DBFS = -50.0
-"""Louder rooms are not silent, however steady."""
+"""Above this level the gate is always open."""
 _RISES_S = 30.0
-"""A sound that stays becomes background in about this time; one that ends is gone in a tenth of it."""
+"""Time constant of the background when the sound gets louder; a tenth of it when it gets quieter."""
 _ASKED_EVERY_S = 1.0
-"""The scene may change without a sound that stands out."""
+"""The model runs at least this often, since the scene may change without a sound that stands out."""
 
 
 class ActivityGate:
-    """Decides, from its newest mels, whether a window can hold anything that the last one did not."""
+    """Decides from the newest mels whether the model must run on this window."""
 
     def __init__(self, config: MelConfig, frames: int, decision_s: float) -> None:
         """For `frames` new frames of `config` at each decision, one every `decision_s`."""
@@ -35,16 +35,16 @@ class ActivityGate:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the room: afterwards the gate equals a new one."""
+        """Forget the background. The gate then equals a new one."""
         self._background: NDArray[np.float64] | None = None
         self._quiet = 0
         """Decisions since something stood out."""
         self._skipped = 0
         self._settled = False
-        """Whether the model, asked about a window of background alone, heard no keyword."""
+        """Whether the model heard no keyword in a window of background alone."""
 
     def is_silent(self, mels: NDArray[np.float32], level_dbfs: float) -> bool:
-        """Whether the model need not be asked about the window that these frames end.
+        """Whether the model can be skipped for the window that ends with these frames.
 
         Args:
             mels: the frames that are new since the last decision, dB, shape (n, mels).
@@ -69,7 +69,7 @@ class ActivityGate:
         return True
 
     def asked(self, heard_a_keyword: bool) -> None:
-        """The model was asked; a window with a keyword in it, or with what stood out, settles nothing."""
+        """The model ran. After a window of background without a keyword it may be skipped."""
         self._settled = not heard_a_keyword and self._quiet > self._clip
 
 

@@ -1,4 +1,4 @@
-"""When a score becomes an event. All times are audio time, so a replay gives the same events."""
+"""Turns scores into events. All times are audio time, so a replay gives the same events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the listener reports."""
+"""The results of listening: decisions, events and their sound."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the model made of one window, and how loud its newest sound was."""
+    """The scores of one window, and the level of its newest sound."""
 
     end_s: float
     """The end of the window, in seconds of audio since the source began."""
@@ -60,7 +60,7 @@ class Decision:
     peak_dbfs: float = SILENCE_DBFS
     """The largest sample of that sound."""
     armed_left_s: float | None = None
-    """For so long commands still count; 0: they do not. None where the model has none."""
+    """How long commands still count, in seconds; 0: not armed. None where the model has no commands."""
     clip: Clip | None = field(default=None, compare=False, repr=False)
     """With an event: the sound up to `end_s`, as much as the model and its verifier see of it. None without
     one, so that a list of decisions stays small.

@@ -1,4 +1,4 @@
-"""How sound becomes numbers: the log-mel spectrogram, of a whole second or of its newest frames."""
+"""The front end: log-mel spectrograms of a whole clip, or of its newest frames."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ._support.schema import check_range
 
 _LARGEST_FRAMES = 1 << 22
-"""Samples in all frames of a clip, 32 MB of double precision: ten seconds at 48 kHz have 1.2 million."""
+"""Most samples in all frames of a clip (32 MB of doubles). Ten seconds at 48 kHz have 1.2 million."""
 _WHOLE = 1e-6
-"""So little off a whole number is the rounding of a number written with nine digits."""
+"""Tolerance for whole numbers, since settings are written with nine digits."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How samples are numbers, and how loud they are."""
+"""Conversion of samples to floating point, and their level."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SILENCE_DBFS = -99.0
-"""Stands for all that is below it: a 16-bit converter's last bit is -90, digital silence minus infinity."""
+"""The lowest level that is reported. The last bit of 16-bit sound is at -90 dBFS."""
 
 
 def as_float(samples: NDArray[Any]) -> NDArray[np.floating[Any]]:

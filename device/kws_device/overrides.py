@@ -1,4 +1,4 @@
-"""What a user sets instead of what the model file says: thresholds, and the word that arms commands."""
+"""Settings of a user that replace those of the model file: thresholds and arming."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a listener may be asked while it listens, by signals and over the network."""
+"""Requests to a running listener, from signals and from the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last second, of samples or of frames."""
+"""Ring buffers of samples and of frames."""
 
 from __future__ import annotations
 

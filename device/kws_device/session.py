@@ -1,4 +1,4 @@
-"""Sources taken through a spotter, and sinks told of what that brings."""
+"""A listening session: feeds a source to a spotter, and tells the sinks."""
 
 from __future__ import annotations
 

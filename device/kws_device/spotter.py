@@ -1,4 +1,4 @@
-"""The whole way of a sound: ring of samples, log-mel frames, ring of frames, engine, decoder."""
+"""The pipeline: samples to log-mel frames to scores to events."""
 
 from __future__ import annotations
 

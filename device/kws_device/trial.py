@@ -1,4 +1,4 @@
-"""A trial run: a model's first window, in a process of its own that may die of it.
+"""Runs a model's first window in a separate process, which may crash.
 
 A file that holds together may still carry a network that crashes the inference library, never ends or
 takes all memory, and none of that can be caught in the process in which it happens. So a file from

@@ -1,4 +1,4 @@
-"""The second look: a larger network that confirms or refuses what the first one took for a keyword."""
+"""The verifier at run time: confirms or refuses candidates of the first network."""
 
 from __future__ import annotations
 

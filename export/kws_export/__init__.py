@@ -1,1 +1,1 @@
-"""From a trained run to the files that a device runs, and the proof that they say the same."""
+"""Converts a trained run into model files, and compares them with the trained model."""

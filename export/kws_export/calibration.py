@@ -1,4 +1,4 @@
-"""Real windows that show the converter which numbers to expect."""
+"""Representative windows for the int8 conversion."""
 
 from __future__ import annotations
 

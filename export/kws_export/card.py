@@ -1,4 +1,4 @@
-"""The figures of an export as Markdown, to be copied into a model card."""
+"""The figures of an export as Markdown, for the model card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kws-export: a run becomes files for a device; or show what such a file says."""
+"""kws-export: converts runs, and shows and changes model files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One trained network as four models: 8-bit and float, as TFLite and as ONNX."""
+"""Converts one trained network into four models: int8 and float, TFLite and ONNX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An export: convert, prove, write."""
+"""Exports a run: converts it, compares the files with the model, writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of an export: what they are called, and how they come into their folder, all or none."""
+"""The files of an export, written into their folder all or none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a difference on few windows is chance."""
+"""Confidence intervals of a difference on few windows."""
 
 from __future__ import annotations
 

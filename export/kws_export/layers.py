@@ -1,4 +1,4 @@
-"""What int8 does to each layer: how far its numbers are from the float model's, on real windows."""
+"""The error that int8 adds in each layer, on real windows."""
 
 from __future__ import annotations
 

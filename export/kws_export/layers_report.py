@@ -1,4 +1,4 @@
-"""What int8 does to each layer, as JSON, as a picture and as a page."""
+"""The report about each layer's int8 error, as JSON, plot and page."""
 
 from __future__ import annotations
 

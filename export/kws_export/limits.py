@@ -1,4 +1,4 @@
-"""What a recipe allows an export to lose, and whether it kept to it."""
+"""The limits of a recipe on what an export may lose, and the check of them."""
 
 from __future__ import annotations
 

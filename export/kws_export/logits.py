@@ -1,4 +1,4 @@
-"""The network without its last step, the softmax, which the device takes by itself."""
+"""The network without its softmax, which the device computes itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An ONNX graph that grows operator by operator, from the tensors of a TFLite model.
+"""An ONNX graph that is built operator by operator from the tensors of a TFLite model.
 
 TFLite computes on channels-last images (batch, height, width, channels), ONNX on channels-first ones. An
 image stays in the layout in which it was computed, and is transposed where the other one is needed.

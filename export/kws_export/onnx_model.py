@@ -1,4 +1,4 @@
-"""A TFLite model as ONNX, float or int8 (QDQ), and the rules that it must keep."""
+"""Converts a TFLite model into ONNX, float or int8 (QDQ)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TFLite's operators in terms of ONNX's.
+"""The conversion of each TFLite operator into ONNX operators.
 
 Each rule gives real numbers: `OnnxGraph` dequantises what goes in, and `convert` rounds what comes out to the
 grid of an int8 tensor.

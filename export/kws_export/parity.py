@@ -1,4 +1,4 @@
-"""Whether an exported file says what the trained model says, of the same numbers and of the same sound."""
+"""Parity: compares an exported file with the trained model, on the same windows and on the same sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Short names for the tensors of a TFLite model: the converter's own take a fifth of a small file."""
+"""Short names for the tensors of a TFLite model; the converter's names take a fifth of a small file."""
 
 from __future__ import annotations
 

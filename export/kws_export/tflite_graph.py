@@ -1,4 +1,4 @@
-"""What a TFLite model is made of: its operators in the order they run, and their tensors."""
+"""The operators and tensors of a TFLite model, in execution order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained verifier joins the first network in its files, and is held to what the training's model says."""
+"""Adds a trained verifier to the files of its first network, and compares it with the trained one."""
 
 from __future__ import annotations
 

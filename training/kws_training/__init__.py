@@ -1,1 +1,1 @@
-"""From folders of recordings to a trained Keras model and the manifest that explains it."""
+"""From folders of recordings to a trained Keras model and its manifest."""

@@ -1,4 +1,4 @@
-"""What benchmarks build once and keep: folders that are whole or not there."""
+"""Folders that benchmarks build once and keep; a folder is complete or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What benchmarks take from the kit's own checkout: the demo recording, and the device's source."""
+"""Files of this repository that benchmarks use: the demo recording and the device's source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other programs that benchmarks run: asked for by name, never through a shell."""
+"""Runs other programs by name, never through a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kws-bench: what a model is worth, and what it costs."""
+"""kws-bench: the command and its subcommands."""
 
 from __future__ import annotations
 

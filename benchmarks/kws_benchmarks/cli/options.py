@@ -1,4 +1,4 @@
-"""Options that several commands of kws-bench have, and their checks."""
+"""Options that several subcommands of kws-bench share, and their checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people read of a report, a line each."""
+"""One-line summaries of a report."""
 
 from __future__ import annotations
 

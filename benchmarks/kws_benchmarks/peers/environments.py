@@ -1,4 +1,4 @@
-"""Which other engines are known, at fixed versions, and how their environments are made."""
+"""The other engines that are supported, at fixed versions, and how their environments are made."""
 
 from __future__ import annotations
 

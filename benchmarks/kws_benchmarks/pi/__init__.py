@@ -1,1 +1,1 @@
-"""An emulated Raspberry Pi: does the shipped wheel hear there what it hears here, and what does it cost."""
+"""An emulated Raspberry Pi: compares the installed wheel there with this machine, and measures its cost."""

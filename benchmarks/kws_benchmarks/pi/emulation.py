@@ -1,4 +1,4 @@
-"""The device's wheel on an emulated Raspberry Pi: the same scores, the same events, and what they cost."""
+"""Runs the device's wheel on an emulated Raspberry Pi: scores, events and cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same Python programs on two computers: this one, and the emulated one with the device's wheel."""
+"""Runs the same Python programs on this computer and on the emulated one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Raspberry Pi has installed: Debian, Python, and the device's wheel with what it needs."""
+"""The software of a Raspberry Pi: Debian, Python, and the device's wheel with its dependencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sound that is found again in a recording to the sample: a sweep, and its matched filter."""
+"""A sweep whose start is found in a recording to the sample, by a matched filter."""
 
 from __future__ import annotations
 

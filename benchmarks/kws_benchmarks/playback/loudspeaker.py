@@ -1,4 +1,4 @@
-"""The loudspeaker: plays one sound while somebody else records."""
+"""Plays a sound over a loudspeaker while a microphone records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test sets as they are heard in a room."""
+"""Test sets after playback in a room."""
 
 from __future__ import annotations
 

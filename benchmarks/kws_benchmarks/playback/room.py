@@ -1,4 +1,4 @@
-"""A room between a loudspeaker and a microphone, as a function from sound to what was heard of it."""
+"""A room between a loudspeaker and a microphone, as a function from played sound to recorded sound."""
 
 from __future__ import annotations
 

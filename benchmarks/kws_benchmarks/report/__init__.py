@@ -1,1 +1,1 @@
-"""What people read: one page about a model, or about several, that needs nothing beside it."""
+"""The report: one self-contained HTML page about one model or several."""

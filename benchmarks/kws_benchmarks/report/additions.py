@@ -1,4 +1,4 @@
-"""Other commands' figures for the report: JSON files, recognised by what is in them."""
+"""Results of other commands for the report: JSON files, recognised by their content."""
 
 from __future__ import annotations
 

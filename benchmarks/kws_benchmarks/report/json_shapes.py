@@ -1,4 +1,4 @@
-"""What JSON from elsewhere must look like before a page is made of it."""
+"""Checks the shape of JSON files before a page is made of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistakes as a page carries them: their sound, and the spectrogram that the model saw."""
+"""Mistakes in a page: their sound, and the spectrogram that the model saw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report's page: what it shows, and writing it."""
+"""Writes the report's page."""
 
 from __future__ import annotations
 

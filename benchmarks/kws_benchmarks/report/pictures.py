@@ -1,4 +1,4 @@
-"""Which charts a report shows of its models."""
+"""Selects the charts of a report."""
 
 from __future__ import annotations
 

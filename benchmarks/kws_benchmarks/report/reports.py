@@ -1,4 +1,4 @@
-"""Judging one model or several, and writing what there is to read about them."""
+"""Evaluates one model or several, and writes their reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The study's figures beside those of judged models that are rows of its table."""
+"""The study's published figures beside those of our runs of the same row."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a model gets right of words and scenes, clean and under everything that a room does to them."""
+"""Accuracy of words and scenes, on clean sound and under many kinds of changes."""

@@ -1,4 +1,4 @@
-"""What a model reports at its own thresholds: keywords that are heard, other sounds taken for one."""
+"""Keywords heard, and other sounds accepted, at the model's own thresholds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anything that can be judged, model files and runs of kws-train alike, as a function from mels to scores."""
+"""Model files and runs of kws-train behind one interface: a function from mels to scores."""
 
 from __future__ import annotations
 

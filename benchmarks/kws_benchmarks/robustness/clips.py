@@ -1,4 +1,4 @@
-"""The windows of a split, read when they are needed: memory holds some, however many there are."""
+"""The windows of a split, read when they are needed, so that memory stays bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two reports on the same clips: what got better or worse beyond chance."""
+"""Compares two reports on the same clips: differences beyond chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conditions of a robustness run, as test sets for a part of the words or of the scene windows."""
+"""The conditions of a robustness run, as test sets."""
 
 from __future__ import annotations
 

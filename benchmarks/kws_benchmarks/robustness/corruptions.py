@@ -1,4 +1,4 @@
-"""What microphones and rooms do to a window of sound, and where in it the word lies."""
+"""Changes of a window: gain, clipping, bandwidth, rooms, and shifts in time."""
 
 from __future__ import annotations
 

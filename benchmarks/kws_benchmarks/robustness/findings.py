@@ -1,4 +1,4 @@
-"""A sentence of the verdict."""
+"""A finding: one sentence of the verdict."""
 
 from __future__ import annotations
 

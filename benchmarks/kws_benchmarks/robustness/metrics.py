@@ -1,4 +1,4 @@
-"""Answers as they come in, part by part, counted so that figures need none of the clips again."""
+"""Counts answers as they come in, so that no clip is needed again for the figures."""
 
 from __future__ import annotations
 

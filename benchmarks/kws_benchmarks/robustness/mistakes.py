@@ -1,4 +1,4 @@
-"""The mistakes that a model is most sure of."""
+"""The mistakes with the highest scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""predictions.csv: every answer, set by set, written as it comes in."""
+"""Writes predictions.csv: every answer of every set, as it comes in."""
 
 from __future__ import annotations
 

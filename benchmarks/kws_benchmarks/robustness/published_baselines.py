@@ -1,4 +1,4 @@
-"""What has been published of another network in noise: the yardstick of the verdict and of the chart."""
+"""Published accuracies of another network in noise, for the verdict and the chart."""
 
 from __future__ import annotations
 

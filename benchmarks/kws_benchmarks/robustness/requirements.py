@@ -1,4 +1,4 @@
-"""--require: a report as an acceptance test."""
+"""The option --require: lowest accuracies that a report must reach."""
 
 from __future__ import annotations
 

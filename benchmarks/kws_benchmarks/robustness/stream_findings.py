@@ -1,4 +1,4 @@
-"""What `kws-bench stream` adds to the verdict: false accepts in hours of sound, words at the thresholds."""
+"""Findings from `kws-bench stream`: false accepts per hour, and words heard at the thresholds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the figures mean: whether a model works, is weak, or does not do what its labels say."""
+"""The verdict about a model: it works, is weak, or does not do what its labels say."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Hours of sound as fast as they go: a spotter stays the same, whatever happens to its source."""
+"""Hours of sound with injected faults, faster than real time."""

@@ -1,4 +1,4 @@
-"""A listener over hours of sound, held against what it did in the first minutes."""
+"""Runs a listener over hours of sound and compares each round with the first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What should be heard, what was heard, and the difference."""
+"""Expected events, received events, and the difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sound without end that is the same in every round, and what is lost of it on the way."""
+"""Endless sound that repeats exactly, with parts removed on purpose."""
 
 from __future__ import annotations
 

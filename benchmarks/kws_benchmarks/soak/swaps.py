@@ -1,4 +1,4 @@
-"""A model file that is swapped now and then: for the same model again, and for files that must be refused."""
+"""Replaces the model file from time to time, by the same model and by files that must be refused."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What listening costs: CPU, memory and start-up, beside others that spot words."""
+"""The cost of listening: CPU time, memory and start-up, beside other engines."""

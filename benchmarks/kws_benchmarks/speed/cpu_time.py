@@ -1,4 +1,4 @@
-"""Our own CPU time and the peers', in turn over the same speech, so that a busy machine is fair to all."""
+"""CPU time of our engine and of others, in turn on the same speech, so that load affects all alike."""
 
 from __future__ import annotations
 

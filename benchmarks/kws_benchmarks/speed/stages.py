@@ -1,4 +1,4 @@
-"""What listening is made of, each part as a call that tells its CPU time."""
+"""The stages of the pipeline, each as a call that returns its CPU time."""
 
 from __future__ import annotations
 

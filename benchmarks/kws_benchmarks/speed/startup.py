@@ -1,4 +1,4 @@
-"""What fresh processes take that do nothing but listen."""
+"""Start-up time and memory of a fresh process that listens."""
 
 from __future__ import annotations
 

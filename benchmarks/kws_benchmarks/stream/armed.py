@@ -1,4 +1,4 @@
-"""What arming is worth: commands heard while armed, and false command events when nobody arms them."""
+"""The effect of arming: commands heard while armed, and false commands while nobody arms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever can be judged by a stream: a model of ours, or another project's engine."""
+"""Listeners for a stream: our models, and other projects' engines."""
 
 from __future__ import annotations
 

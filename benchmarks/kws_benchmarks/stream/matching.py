@@ -1,4 +1,4 @@
-"""What a listener made of a stream: targets heard and missed, and events that nothing called for."""
+"""Matches events with placed words: hits, misses and false accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All streams that a listener heard, and what became of its keywords in each, at any thresholds."""
+"""The results of all streams, from which figures at any threshold follow."""
 
 from __future__ import annotations
 

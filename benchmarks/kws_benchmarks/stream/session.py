@@ -1,4 +1,4 @@
-"""Lets a listener hear every stream of a plan."""
+"""Runs a listener over every stream of a plan."""
 
 from __future__ import annotations
 

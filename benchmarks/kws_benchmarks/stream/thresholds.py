@@ -1,4 +1,4 @@
-"""Other thresholds: the trade-off between misses and false accepts, and the choice of the best."""
+"""The trade-off between misses and false accepts, and the choice of thresholds."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What all four packages of the kit lean on. Not public: programs import `kws_device` alone."""
+"""Helpers that all four packages share. Not public: programs import `kws_device` alone."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Atomic writes: a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _ABANDONED_S = 24 * 3600.0
 
 @contextmanager
 def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
-    """A temporary name beside `path` that takes its place when the block ends well.
+    """Give a temporary path beside `path`, which replaces `path` when the block ends without an exception.
 
-    The temporary name keeps the suffix, since writers choose their format by it. `mode` is who may read
-    and write the file in the end, whatever the umask; until then only its owner may.
+    The temporary path keeps the suffix, since some writers choose their format by it. The file gets the
+    permissions `mode`, whatever the umask; until then only its owner can read it.
 
     Raises:
         InputError: the folder cannot be written.
@@ -54,7 +54,7 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
 
 @contextmanager
 def making(folder: Path) -> Iterator[None]:
-    """Make a folder, with those above it; what is empty when the block ends goes again.
+    """Make a folder and its parents; those that are still empty when the block ends are removed.
 
     Raises:
         InputError: the folder cannot be made.
@@ -75,14 +75,14 @@ def making(folder: Path) -> Iterator[None]:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove the temporary files that killed processes left in a folder to which nobody else writes now."""
+    """Remove temporary files of killed processes from a folder. No other process may write to it now."""
     for path in folder.glob(f".*-{_RANDOM}.*"):
         if path.is_file():
             path.unlink()
 
 
 def clear_abandoned(folder: Path, pattern: str) -> None:
-    """Remove temporary folders that killed processes left half-written, a day after they last changed."""
+    """Remove temporary folders of killed processes that have not changed for a day."""
     for path in folder.glob(pattern):
         if time.time() - path.stat().st_mtime > _ABANDONED_S:
             shutil.rmtree(path, ignore_errors=True)
@@ -95,11 +95,11 @@ def check_vacant(folder: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write `content` to `path`, whole or not at all. Raises as `replacing`."""
+    """Write `content` to `path`, atomically. Raises as `replacing`."""
     with replacing(path, mode) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write `content` as UTF-8 to `path`, whole or not at all. Raises as `replacing`."""
+    """Write `content` as UTF-8 to `path`, atomically. Raises as `replacing`."""
     write_bytes(path, content.encode())

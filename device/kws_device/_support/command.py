@@ -1,4 +1,4 @@
-"""What every command of the kit does alike: options, exit codes, one-line errors."""
+"""What all commands share: options, exit codes, one-line errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exceptions that people are meant to read."""
+"""Exceptions whose message is for people."""
 
 
 class InputError(Exception):

@@ -1,4 +1,4 @@
-"""Keeps the chatter of C libraries off standard error, where people expect the kit's own lines alone."""
+"""Redirects the messages of C libraries away from standard error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dataclasses from parsed JSON or TOML, strictly: nothing missing, nothing unknown, nothing guessed."""
+"""Builds dataclasses from parsed JSON or TOML; missing and unknown keys are errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text that came from a file, a file's name or the network, made safe to print."""
+"""Makes text from files, file names and the network safe to print."""
 
 from __future__ import annotations
 

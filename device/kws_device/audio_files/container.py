@@ -1,4 +1,4 @@
-"""What the container of a sound file says of its size, held against the file."""
+"""Checks the size that a sound file's header states against the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frames of an MP3 file, counted one by one.
+"""Counts the frames of an MP3 file.
 
 libsndfile takes the length of an MP3 from the header of its first frame, or estimates it from the file's
 size. A file that was cut then plays to where it ends, and one whose header is wrong plays in part.

@@ -1,4 +1,4 @@
-"""The sizes in the header of a wav file, held against the file (RIFF, Multimedia Programming Interface 1.0).
+"""Checks the sizes in a WAV header against the file (RIFF, Multimedia Programming Interface 1.0).
 
 Whoever writes a wav puts them there at the end, since they are not known before. A recorder that dies
 leaves zeros, a program that writes to a pipe leaves a placeholder.

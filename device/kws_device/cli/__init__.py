@@ -1,1 +1,1 @@
-"""The command line: options in, words for people out."""
+"""The command line."""

@@ -1,4 +1,4 @@
-"""Whether a microphone is fit to listen with: what a few seconds of it show, in numbers and in words."""
+"""Checks a microphone: level, clipping and noise of a few seconds, and what to change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of MQTT, and the sink that they ask for."""
+"""The options of MQTT, and the sink that they create."""
 
 from __future__ import annotations
 

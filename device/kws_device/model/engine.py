@@ -1,4 +1,4 @@
-"""Runs a model: one window in, the scores of every head out."""
+"""Inference engines: one window in, the scores of every head out."""
 
 from __future__ import annotations
 

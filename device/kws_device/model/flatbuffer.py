@@ -1,4 +1,4 @@
-"""Reads tables of a FlatBuffer, and checks that everything lies where it may.
+"""Reads FlatBuffer tables with bounds checks.
 
 An inference library follows the offsets in a model unchecked: a wrong one ends the process. Here each is held
 against the end of the file and against the alignment of what it points to, as FlatBuffers' own verifier does.

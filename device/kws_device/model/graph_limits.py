@@ -1,4 +1,4 @@
-"""How large the graph of a keyword model may be, and how its operators shape their outputs.
+"""Limits of a keyword model's graph, and the output shapes of its operators.
 
 An inference library takes from a graph how much memory it needs and how long it computes: without limits
 a file of a kilobyte can ask for all of it.

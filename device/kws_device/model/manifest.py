@@ -1,4 +1,4 @@
-"""The contract: everything that a device must know about a model, as it travels inside the file."""
+"""The manifest: everything that a device must know about a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One file that carries model and manifest, and says so with its hash."""
+"""Reads and writes model files: networks and manifest in one file, bound by a hash."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DEFAULT = "kws"
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model and its manifest, known to belong together."""
+    """A model and its manifest, whose hash was checked."""
 
     path: Path
     model: bytes
@@ -37,7 +37,7 @@ class ModelFile:
 
 
 def find(name: str | Path | None, kinds: Sequence[str] = (containers.TFLITE, containers.ONNX)) -> Path:
-    """The file that `--model` means: an existing file, else a shipped model's name, else the default.
+    """Find the file that `--model` names: an existing file, else a shipped model, else the default.
 
     A folder is no model file, so one that is called like a shipped model does not hide it.
 
@@ -60,7 +60,7 @@ def find(name: str | Path | None, kinds: Sequence[str] = (containers.TFLITE, con
 
 
 def shipped(kinds: Sequence[str] = (containers.TFLITE, containers.ONNX)) -> list[str]:
-    """The names of the shipped models that there are as files of these kinds, sorted."""
+    """The names of the shipped models that have a file of one of these kinds, sorted."""
     folder = _shipped_models()
     return sorted({file.stem for kind in kinds for file in folder.glob(f"*.{kind}")})
 

@@ -1,4 +1,4 @@
-"""Holds an ONNX model against what a keyword model is made of, before ONNX Runtime sees it.
+"""Checks an ONNX model before ONNX Runtime reads it: only what a keyword model needs is allowed.
 
 ONNX Runtime reads tensors from other files, runs loops and allocates whatever a graph's shapes ask for.
 

@@ -1,4 +1,4 @@
-"""The operators of ONNX that a keyword model is made of: what each may be given, and what it computes.
+"""The ONNX operators that a model may have: their allowed inputs, and their output shapes.
 
 Source: onnx.ai/onnx/operators.
 """

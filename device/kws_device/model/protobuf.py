@@ -1,4 +1,4 @@
-"""The wire format of protocol buffers, as far as an ONNX file needs it.
+"""The wire format of protocol buffers, the part that ONNX files use.
 
 Source: protobuf.dev/programming-guides/encoding.
 """

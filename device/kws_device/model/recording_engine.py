@@ -1,4 +1,4 @@
-"""An engine that can be asked what it saw and said last, for those who measure."""
+"""An engine that keeps its latest input and output, for measurements."""
 
 from __future__ import annotations
 

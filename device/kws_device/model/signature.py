@@ -1,4 +1,4 @@
-"""Signatures beside model files: who made a model, by a key that the listener was given.
+"""Verifies signatures of model files with a given public key (minisign).
 
 MODEL.minisig is made with the program minisign. It holds two Ed25519 signatures: one of the file, and one of
 the first together with a trusted comment.

@@ -1,4 +1,4 @@
-"""Reads the zip archive behind a .tflite: a few entries that are stored, not compressed.
+"""Reads the zip archive behind a .tflite: a few uncompressed entries.
 
 Python's own reader takes far more: each of its decompressors has errors of its own, and a directory of a
 million entries takes hundreds of megabytes.

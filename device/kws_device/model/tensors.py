@@ -1,4 +1,4 @@
-"""What a model's tensors hold: real numbers as integers, logits for scores."""
+"""Conversions of a model's tensors: quantised integers to real numbers, logits to scores."""
 
 from __future__ import annotations
 

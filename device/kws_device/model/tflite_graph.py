@@ -1,4 +1,4 @@
-"""Holds a TFLite model against what a keyword model is made of, before an interpreter sees it.
+"""Checks a TFLite model before an interpreter reads it: only what a keyword model needs is allowed.
 
 Interpreters trust a model: they end the process over a stride of zero, and allocate what its shapes ask for.
 

@@ -1,4 +1,4 @@
-"""The operators of TFLite that a keyword model is made of: what each may be given, and what it computes.
+"""The TFLite operators that a model may have: their allowed inputs, and their output shapes.
 
 Source: TensorFlow Lite's kernels, and its schema.fbs, whose numbers of operators and fields stand here.
 """

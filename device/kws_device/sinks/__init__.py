@@ -1,4 +1,4 @@
-"""Where decisions go: to people, to programs, to a folder, to commands, to systemd."""
+"""Sinks: where decisions go (terminal, JSON lines, folder, commands, systemd, MQTT)."""
 
 from .clips import Clips
 from .exec import Commands

@@ -1,4 +1,4 @@
-"""The sound of every event, kept in a folder: to hear what set it off, and to train with it."""
+"""Saves the sound of every event in a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command for each event: what a house does when it hears a word."""
+"""Runs a command for each event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notes to people that a fault which stays cannot turn into a flood."""
+"""Limits how often the same note is printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees while the kit listens."""
+"""The live screen of kws-listen in a terminal."""
 
 from __future__ import annotations
 

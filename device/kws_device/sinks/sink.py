@@ -1,4 +1,4 @@
-"""What a sink is."""
+"""The interface of sinks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..sources import AudioSource
 
 
 class Sink:
-    """Is told of everything that listening brings, and does something about its own matter.
+    """Receives everything that happens while listening.
 
-    None of these may block: the sound goes on.
+    No method may block, since the sound continues meanwhile.
     """
 
     def configured(self, manifest: Manifest, muted: bool) -> None:
-        """What listens from the next decision on: at the start, and whenever it may have changed.
+        """The settings changed, or listening starts; they hold from the next decision on.
 
         Args:
             manifest: of the model, with the thresholds that count now.
@@ -27,10 +27,10 @@ class Sink:
         """A decision was made; it may carry an event."""
 
     def noted(self, text: str) -> None:
-        """Something happened that people should know of: a microphone is away, a command failed."""
+        """A message for people, for example that the microphone is missing or a command failed."""
 
     def reloading(self) -> None:
-        """The model was read again; a note tells which one listens from the next decision on."""
+        """The model file was read again. A note says which model is used from the next decision on."""
 
     def finished(self, summary: dict[str, Any]) -> None:
         """Listening ended."""

@@ -1,4 +1,4 @@
-"""Telling systemd that we listen, and that we still do (sd_notify(3), over its socket)."""
+"""Notifies systemd: ready, and still alive (sd_notify(3), over its socket)."""
 
 from __future__ import annotations
 

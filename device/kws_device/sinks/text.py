@@ -1,4 +1,4 @@
-"""Lines for people."""
+"""Events and notes as lines of text."""
 
 from __future__ import annotations
 

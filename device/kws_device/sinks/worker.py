@@ -1,4 +1,4 @@
-"""Work that takes its time, beside the listening."""
+"""A worker thread with a bounded queue, for work that must not delay listening."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where sound comes from: a microphone, files, a pipe."""
+"""Sources of sound: microphone, files, pipe."""
 
 from .microphone import InputDevice, Microphone, microphones
 from .recordings import AudioFile, RawStream

@@ -1,4 +1,4 @@
-"""Calls that may never return."""
+"""Runs a call that may never return in a thread that can be abandoned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The microphone: a source that never ends, whatever happens to the device."""
+"""The microphone as a source that never ends: it reconnects after every failure."""
 
 from __future__ import annotations
 

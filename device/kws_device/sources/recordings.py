@@ -1,4 +1,4 @@
-"""Where sound comes from when it is not a microphone: files and pipes."""
+"""Sources that read sound files and pipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a live sound is missing: its samples held against the wall clock."""
+"""Compares the number of received samples with the wall clock, to find how much sound is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source of sound is."""
+"""The interface of sources."""
 
 from __future__ import annotations
 

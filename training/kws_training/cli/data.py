@@ -1,4 +1,4 @@
-"""kws-data: fetch data, and look at it before training on it."""
+"""kws-data: download, check and make training data."""
 
 from __future__ import annotations
 

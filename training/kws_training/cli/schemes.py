@@ -1,4 +1,4 @@
-"""The schemes that the commands know: which of them a recipe or a run is of."""
+"""The schemes that the commands support, and the scheme of a recipe or run."""
 
 from __future__ import annotations
 

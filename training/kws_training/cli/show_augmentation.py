@@ -1,4 +1,4 @@
-"""kws-data show-augmentation: a page to look at and listen to what training does to its windows."""
+"""kws-data show-augmentation: a page that shows and plays every augmentation step."""
 
 from __future__ import annotations
 

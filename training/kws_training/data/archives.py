@@ -1,4 +1,4 @@
-"""Archives unpacked without trust: nothing outside the folder, no links, no more than allowed of anything."""
+"""Unpacks archives safely: nothing outside the folder, no links, bounded size and number of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kws-data check: what is in a folder of recordings, and what is wrong with it."""
+"""kws-data check: counts the clips of a folder and finds problems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells of CSV files that a spreadsheet opens: foreign text must not become a formula there."""
+"""Escapes CSV cells, so that a spreadsheet takes none for a formula."""
 
 from __future__ import annotations
 

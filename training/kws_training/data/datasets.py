@@ -1,4 +1,4 @@
-"""The datasets that kws-data download fetches: where from, and what the archive must be."""
+"""The datasets of kws-data download: their addresses, sizes and checksums."""
 
 from __future__ import annotations
 

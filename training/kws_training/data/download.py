@@ -1,4 +1,4 @@
-"""kws-data download: a published dataset fetched, verified and unpacked; whole in the end or not there."""
+"""kws-data download: downloads, verifies and unpacks a published dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in recordings a keyword is really said, so that an event there is no false one."""
+"""Times at which a keyword is really said in a recording; events there are not false accepts."""
 
 from __future__ import annotations
 

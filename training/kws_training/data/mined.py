@@ -1,4 +1,4 @@
-"""The folder of mined sound: stretches at which a model came near firing although its word was not said."""
+"""A folder of mined sound: stretches where a model nearly fired although its word was not said."""
 
 from __future__ import annotations
 

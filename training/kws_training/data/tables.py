@@ -1,4 +1,4 @@
-"""Lists and tables of datasets, read without trust: they may come from a stranger."""
+"""Reads lists and tables of datasets; the content is not trusted."""
 
 from __future__ import annotations
 

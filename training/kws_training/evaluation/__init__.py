@@ -1,1 +1,1 @@
-"""Test sets, what a model gets right of them, and the figures of it."""
+"""Test sets, scoring and metrics."""

@@ -1,4 +1,4 @@
-"""A run judged on a split, and the figures and plots at the end of its training."""
+"""Evaluates a run on a split, and writes the figures and plots at the end of a training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of HTML that need nothing beside them, from templates that lie in packages."""
+"""Self-contained HTML pages from templates inside packages."""
 
 from __future__ import annotations
 

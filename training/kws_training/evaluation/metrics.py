@@ -1,4 +1,4 @@
-"""Figures of a judged set for reports, and how far off they could be by the luck of who was recorded."""
+"""Metrics of a test set, with confidence intervals over speakers."""
 
 from __future__ import annotations
 

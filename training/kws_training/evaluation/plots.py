@@ -1,4 +1,4 @@
-"""Pictures of data and runs, written as PNG without a display."""
+"""Plots of data and runs, as PNG files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scheme of training is: the one object that the loop, evaluation, export and benchmarks are given."""
+"""The interface of a training scheme."""
 
 from __future__ import annotations
 

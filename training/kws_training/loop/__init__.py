@@ -1,1 +1,1 @@
-"""The training loop: epochs that can be interrupted, the folder of a run, its manifest, starting weights."""
+"""The training loop: resumable epochs, the run's folder, its manifest, warm starts."""

@@ -1,4 +1,4 @@
-"""Batch normalisation as part of the convolution before it, and apart from it again."""
+"""Folds batch normalisation into the convolution before it, and unfolds it again."""
 
 from __future__ import annotations
 

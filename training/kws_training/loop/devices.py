@@ -1,4 +1,4 @@
-"""Several accelerators, where there are several."""
+"""Training on several accelerators."""
 
 from __future__ import annotations
 

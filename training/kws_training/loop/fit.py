@@ -1,4 +1,4 @@
-"""Fitting a model epoch by epoch, so that it can be interrupted anywhere and resumed without a difference."""
+"""Fits a model epoch by epoch; an interrupted training resumes with the same result."""
 
 from __future__ import annotations
 

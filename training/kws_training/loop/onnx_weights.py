@@ -1,4 +1,4 @@
-"""The weights of a model file's float ONNX, as Keras lays them out."""
+"""Weights of a float ONNX model in the layout of Keras."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a run while it is trained: one process writes to it, and a full disk is told in one line."""
+"""Locks the folder of a run while it is trained, and reports a full disk in one line."""
 
 from __future__ import annotations
 

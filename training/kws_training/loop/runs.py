@@ -1,4 +1,4 @@
-"""The folder of a run: what is in it, and how it is read again."""
+"""The files in the folder of a run, and how they are read."""
 
 from __future__ import annotations
 

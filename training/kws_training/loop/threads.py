@@ -1,4 +1,4 @@
-"""Threads of the linear algebra below NumPy."""
+"""Limits the threads of NumPy's linear algebra."""
 
 from __future__ import annotations
 

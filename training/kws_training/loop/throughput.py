@@ -1,4 +1,4 @@
-"""Whether the accelerator waits for its data: the input pipeline against the model's step."""
+"""Throughput of the input pipeline and of the training step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting from the weights of another run, or of a model file."""
+"""Warm start: takes the weights of another run or of a model file."""
 
 from __future__ import annotations
 

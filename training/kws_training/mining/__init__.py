@@ -1,1 +1,1 @@
-"""Hours of sound heard with a model, to find what it takes for its words though nobody says them."""
+"""Mining: finds sound that a model takes for its words although nobody says them."""

@@ -1,4 +1,4 @@
-"""Where in a recording a model would fire if its thresholds were low, by the device's own path."""
+"""Finds the places in a recording where a model would fire at low thresholds."""
 
 from __future__ import annotations
 

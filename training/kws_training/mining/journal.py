@@ -1,4 +1,4 @@
-"""Work that is done stays done: one line of JSON for each piece, appended as soon as it is known."""
+"""A journal of finished work: one line of JSON for each piece, so that a second run skips it."""
 
 from __future__ import annotations
 

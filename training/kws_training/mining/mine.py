@@ -1,4 +1,4 @@
-"""Mining: listen, leave out what is really said, keep the nearest to firing with the sound around them."""
+"""Listens to recordings, masks what is really said, and keeps the stretches with the highest scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second opinion: a transcriber that hears whether a keyword is really said."""
+"""A second opinion: a transcriber decides whether a keyword is really said."""
 
 from __future__ import annotations
 

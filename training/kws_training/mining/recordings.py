@@ -1,4 +1,4 @@
-"""The recordings that are listened to: their names, their splits, and what their transcripts say."""
+"""The recordings for mining: names, splits and transcripts."""
 
 from __future__ import annotations
 

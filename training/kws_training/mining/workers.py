@@ -1,4 +1,4 @@
-"""Processes that listen to recordings and cut them, each with a model of its own."""
+"""Worker processes for mining, each with its own model."""
 
 from __future__ import annotations
 

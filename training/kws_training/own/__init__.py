@@ -1,1 +1,1 @@
-"""One's own words by one command: from a few recordings, or from none, to a model file and its report."""
+"""kws-train own: a model of one's own words by one command."""

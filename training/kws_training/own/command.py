@@ -1,4 +1,4 @@
-"""kws-train own: everything from recordings of a word to its model file."""
+"""The options of kws-train own."""
 
 from __future__ import annotations
 

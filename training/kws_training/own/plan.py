@@ -1,4 +1,4 @@
-"""What a person asks for, and where everything that is made on the way lies."""
+"""The plan of kws-train own: what was asked for, and the folders of its work."""
 
 from __future__ import annotations
 

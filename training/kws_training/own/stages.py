@@ -1,4 +1,4 @@
-"""Stages one after the other under one progress bar; a stage that is done is not done again."""
+"""Runs stages in order under one progress bar; finished stages are skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thresholds for a wanted rate of false accepts, from what a model nearly fires on in sound held out."""
+"""Chooses thresholds for a rate of false accepts, from scores on held-out sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words to train with: takes with the word found in them, synthetic voices, and who of them validates."""
+"""The words for training: cut takes and synthetic voices, with their splits."""
 
 from __future__ import annotations
 

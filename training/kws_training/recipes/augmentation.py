@@ -1,4 +1,4 @@
-"""What a recipe says of the augmentation that several schemes have in common (`signal.augment`)."""
+"""The augmentation settings that several schemes share (`signal.augment`)."""
 
 from __future__ import annotations
 

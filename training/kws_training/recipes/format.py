@@ -1,4 +1,4 @@
-"""How the recipes of one scheme are written, and read back."""
+"""Reads and writes recipes: TOML files, resolved into the dataclass of their scheme."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys of recipes that had other names in earlier versions: old files and old options are still read."""
+"""Keys of recipes that had other names in earlier versions."""
 
 from __future__ import annotations
 

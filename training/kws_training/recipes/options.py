@@ -1,4 +1,4 @@
-"""What command lines say of recipes: values by key, and lists of words."""
+"""Parses recipe options of command lines: KEY=VALUE, and lists of words."""
 
 from __future__ import annotations
 

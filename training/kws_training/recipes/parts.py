@@ -1,4 +1,4 @@
-"""What recipes of several schemes have in common."""
+"""Settings that recipes of several schemes share."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is done to sound and to spectrograms: pure functions over arrays, which know no recipe."""
+"""Pure functions over sound and spectrograms, independent of recipes."""

@@ -1,4 +1,4 @@
-"""Rooms that were never built: impulse responses from a statistical model of reverberation."""
+"""Room impulse responses from a statistical model of reverberation."""
 
 from __future__ import annotations
 

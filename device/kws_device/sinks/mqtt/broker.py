@@ -1,4 +1,4 @@
-"""Which broker, and as whom."""
+"""The address of a broker, and the user and password for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection to a broker that comes back by itself."""
+"""A connection to a broker that reconnects by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The device as Home Assistant shows it: one description of all its entities.
+"""The discovery message for Home Assistant: the device and all its entities.
 
 Source: https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload (2024.11 and later).
 """

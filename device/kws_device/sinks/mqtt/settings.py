@@ -1,4 +1,4 @@
-"""What was set over MQTT, kept over a restart."""
+"""Settings from MQTT that survive a restart."""
 
 from __future__ import annotations
 

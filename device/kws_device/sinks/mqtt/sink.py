@@ -1,4 +1,4 @@
-"""The sink: events are delivered, the state is published as it changes, settings are taken."""
+"""The MQTT sink: publishes events and state, and accepts settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Topics, whose parts may hold only some characters."""
+"""MQTT topics, with the characters that their parts may have."""
 
 from __future__ import annotations
 

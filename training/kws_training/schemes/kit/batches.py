@@ -1,4 +1,4 @@
-"""Batches for Keras: windows become normalised mels, and every epoch can be drawn again."""
+"""Batches for Keras: normalised mels and targets; every epoch can be drawn again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finished model as teacher: what it hears in a window is told to the model in training."""
+"""Distillation: the scores of a finished model become part of the targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training windows: what an epoch is made of, and each window through the scheme's augmentation."""
+"""Training windows of the kit's scheme."""
 
 from __future__ import annotations
 

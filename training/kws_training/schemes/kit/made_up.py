@@ -1,4 +1,4 @@
-"""Made-up recordings to train on, which measure how fast training is."""
+"""Random recordings, to measure the speed of training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kit's network as a recipe wants it: new, and compiled to be fitted."""
+"""Builds and compiles the network of a recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recipe of the kit's own scheme says: waveforms mixed at a true signal-to-noise ratio."""
+"""The recipe of the kit's scheme."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kit's own scheme, as the one object that everything above and below is given."""
+"""The kit's scheme as one object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sounds that training windows are made of: clips by what they say, backgrounds, rooms."""
+"""The sounds that training windows are made of: clips by label, backgrounds, rooms."""
 
 from __future__ import annotations
 

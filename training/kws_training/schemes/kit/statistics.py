@@ -1,4 +1,4 @@
-"""What the windows of a recipe are like: their mel bands, and how often they say each label."""
+"""Statistics of training windows: normalisation of the mel bands, and label frequencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The augmentation of the kit's own scheme, in its order."""
+"""The augmentation steps of the kit's scheme, in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training window of each kind, followed through the steps of the kit's augmentation."""
+"""Traces one training window of each kind through the augmentation steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run: from a recipe and folders of data to a folder with the trained model and all that explains it."""
+"""Trains a recipe of the kit's scheme into the folder of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may happen to a batch of normalised spectrograms, shape (n, frames, mels), before it is mixed."""
+"""Augmentation of normalised spectrograms, shape (n, frames, mels), before they are mixed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study's page says in figures: the table beside ours, the claims, the frozen heads, the data."""
+"""The content of a study's page: tables, claims, frozen heads, data."""
 
 from __future__ import annotations
 

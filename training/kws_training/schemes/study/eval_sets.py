@@ -1,4 +1,4 @@
-"""What a run of the study is judged on: its closed set of words, alone and mixed with scenes by weight."""
+"""The test sets of the study: its closed set of words, alone and mixed with scenes by weight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spectrograms of many clips, computed once: a memory-mapped cache that is never used when stale."""
+"""A memory-mapped cache of spectrograms, which is rebuilt when its sources changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Made-up spectrograms to train on, which measure how fast training is."""
+"""Random spectrograms, to measure the speed of training."""
 
 from __future__ import annotations
 

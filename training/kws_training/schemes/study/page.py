@@ -1,4 +1,4 @@
-"""The page about a study: its figures, learning curves and other pictures in one file of HTML."""
+"""Writes the page about a study."""
 
 from __future__ import annotations
 

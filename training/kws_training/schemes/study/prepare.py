@@ -1,4 +1,4 @@
-"""From a recipe and folders to all that training needs: examples, the manifest, what to validate on."""
+"""Prepares a training of the study: examples, manifest and validation set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recipe of the study says: spectrograms of keywords and scenes mixed by weight."""
+"""The recipe of the study's scheme."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the study reported of each row of its table."""
+"""The figures that the study reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kws-train study: every row of the table, one after the other, and the page about them."""
+"""kws-train study: trains every row of the table, and writes the page."""
 
 from __future__ import annotations
 

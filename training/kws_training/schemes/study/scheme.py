@@ -1,4 +1,4 @@
-"""The study's scheme, as the one object that everything above and below is given."""
+"""The study's scheme as one object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stages of a run: the joint training, then one for each head that is fine-tuned."""
+"""The stages of a run: joint training, then fine-tuning of each head."""
 
 from __future__ import annotations
 

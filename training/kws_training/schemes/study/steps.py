@@ -1,4 +1,4 @@
-"""What happens to an example, step by step, to be looked at."""
+"""Traces an example through the steps of augmentation and mixing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of the study: from a recipe and two folders of data to a folder with the trained model."""
+"""Trains a row of the study's table into the folder of a run."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The second network: it looks at a longer stretch of sound and confirms or refuses a candidate."""
+"""The verifier: a second network that confirms or refuses candidates over a longer stretch of sound."""

@@ -1,4 +1,4 @@
-"""Batches for Keras: drawn windows as normalised mels, with another microphone and other masks every time."""
+"""Batches for Keras: normalised mels with masks that are new in every epoch."""
 
 from __future__ import annotations
 

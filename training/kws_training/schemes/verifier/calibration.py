@@ -1,4 +1,4 @@
-"""What a verifier's scores mean: log-odds of the two networks together, calibrated on validation."""
+"""Calibrates a verifier's log-odds on validation, and chooses its threshold."""
 
 from __future__ import annotations
 

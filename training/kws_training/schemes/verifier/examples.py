@@ -1,4 +1,4 @@
-"""Training windows of a verifier: words that stand alone, and all that a first network takes for them."""
+"""Training windows of a verifier: words that stand alone, and sound that must be refused."""
 
 from __future__ import annotations
 

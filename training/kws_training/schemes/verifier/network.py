@@ -1,4 +1,4 @@
-"""A verifier's network: the first network's convolutions over a longer stretch, and a head of its own."""
+"""The network of a verifier: the first network's convolutions over a longer stretch, and its own head."""
 
 from __future__ import annotations
 

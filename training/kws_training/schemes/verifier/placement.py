@@ -1,4 +1,4 @@
-"""Where a word lies in a verifier's window, and what is said around it."""
+"""Places words and pieces of speech in a verifier's window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recipe of a verifier says."""
+"""The recipe of a verifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trained verifier's run says of itself, and what it makes of the manifest of a first network."""
+"""The settings of a trained verifier, and the manifest that follows from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a verifier learns from and is measured on: folders, and their recordings in memory."""
+"""Reads the sound that a verifier is trained and validated on."""
 
 from __future__ import annotations
 

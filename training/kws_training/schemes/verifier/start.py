@@ -1,4 +1,4 @@
-"""Weights to start a verifier from: another verifier's, or its first network's, whose convolutions it has."""
+"""Starting weights of a verifier: another verifier's, or the first network's convolutions."""
 
 from __future__ import annotations
 

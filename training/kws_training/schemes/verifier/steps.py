@@ -1,4 +1,4 @@
-"""The augmentation of a verifier's windows, in its order."""
+"""The augmentation steps of a verifier's windows, in order."""
 
 from __future__ import annotations
 

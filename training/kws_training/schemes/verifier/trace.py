@@ -1,4 +1,4 @@
-"""One training window of each kind, followed through the steps of a verifier's augmentation."""
+"""Traces one training window of each kind through the augmentation steps of a verifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A verifier's run: from a first network, sound, and what it fires on to a folder that kws-export takes."""
+"""Trains a verifier into the folder of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a verifier is judged by while it trains: words that are said, and what is taken for them."""
+"""Validation of a verifier: keywords said alone, and mined sound without keywords."""
 
 from __future__ import annotations
 
