@@ -51,6 +51,6 @@ wheel: .venv/ready
 	@echo "setting up .venv (once, some minutes)" >&2
 	$(PYTHON) -m venv .venv
 	.venv/bin/python $(PIP_INSTALL) --requirement tests/requirements.txt --requirement docs/requirements.txt \
-		--editable './device[mqtt,signature]' \
+		--editable './device[mqtt,signature,wyoming]' \
 		--editable './training[tensorflow]' --editable ./export --editable ./benchmarks
 	@touch $@

@@ -39,7 +39,7 @@ INSIDE: dict[str, list[set[str]]] = {
         {"spotter"},
         {"requests", "trial"},
         {"sinks"},
-        {"session"},
+        {"session", "services"},
         {"__init__"},
         {"cli"},
     ],
@@ -73,6 +73,8 @@ DEVICE_PACKAGES = {
     "onnxruntime",
     "cryptography",
     "paho",
+    "wyoming",
+    "zeroconf",
 }
 
 

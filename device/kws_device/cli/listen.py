@@ -18,6 +18,7 @@ from .._support.untrusted_text import printable
 from ..model import model_file, signature
 from ..model.engine import ENGINES
 from ..model.manifest_text import describe
+from ..model.model_file import ModelFile
 from ..overrides import with_arming, with_thresholds
 from ..requests import Requests
 from ..session import Session
@@ -27,6 +28,7 @@ from ..spotter import Spotter
 from . import mic_check
 from .arming_options import add_arming, arming_options
 from .mqtt_options import add_mqtt, mqtt_sinks
+from .wyoming_options import add_wyoming, serve_wyoming
 
 _CHECK_S = 5.0
 
@@ -72,6 +74,7 @@ def _parser() -> ArgumentParser:
     )
     add_arming(parser)
     add_mqtt(parser)
+    add_wyoming(parser)
     parser.add_argument(
         "--save-clips", type=Path, metavar="DIR", help="save the sound of each event in this folder"
     )
@@ -105,12 +108,19 @@ def _parser() -> ArgumentParser:
     return parser
 
 
+def _read(
+    options: Any, thresholds: dict[str, float], key: signature.PublicKey | None, model: str | None = None
+) -> ModelFile:
+    file = trial.load(model or options.model, options.engine, key)
+    manifest = with_arming(with_thresholds(file.manifest, thresholds), arming_options(options))
+    return replace(file, manifest=manifest)
+
+
 def _load(
     options: Any, thresholds: dict[str, float], key: signature.PublicKey | None, model: str | None = None
 ) -> Spotter:
-    file = trial.load(model or options.model, options.engine, key)
-    manifest = with_arming(with_thresholds(file.manifest, thresholds), arming_options(options))
-    return Spotter.of(replace(file, manifest=manifest), None, options.engine, options.skip_silence)
+    file = _read(options, thresholds, key, model)
+    return Spotter.of(file, None, options.engine, options.skip_silence)
 
 
 def _sources(options: Any) -> Iterator[AudioSource]:
@@ -142,6 +152,10 @@ def _check(options: Any) -> None:
         print(json_text(findings))
     else:
         print("\n".join([*mic_check.figures(findings), *mic_check.report(findings)]))
+
+
+def _note(text: str) -> None:
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def _end_on_sigterm() -> None:
@@ -198,6 +212,9 @@ def main(argv: list[str] | None = None) -> int:
     thresholds = word_values("--threshold", options.threshold)
     signer = options.require_signature
     key = None if signer is None else signature.public_key(signer)
+    first = partial(_read, options, thresholds, key)
+    if serve_wyoming(options, first, lambda path: trial.load(path, options.engine, key), _note):
+        return 0
     _end_on_sigterm()
     display = JsonLines(sys.stdout) if options.json else for_people(sys.stdout, sys.stderr)
     requests = Requests()

@@ -41,6 +41,10 @@ class SystemdNotifier(Sink):
             self.ready()
         if source.state != self._status:
             self._tell_status(source.state)
+        self.alive()
+
+    def alive(self) -> None:
+        """Still listening; told to systemd as often as its watchdog asks."""
         now_s = self._clock()
         if self._alive_every_s and now_s - self._alive_s >= self._alive_every_s and self._send("WATCHDOG=1"):
             self._alive_s = now_s

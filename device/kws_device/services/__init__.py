@@ -1,0 +1,1 @@
+"""Services: other programs send sound over a protocol, and receive what was heard."""
