@@ -59,6 +59,7 @@ def serve_wyoming(
             raise InputError(f"--{name.replace('_', '-')} does not go with --wyoming; leave one out")
     # An extra, for which nobody else waits.
     try:
+        from .. import __version__
         from ..services.wyoming.address import parsed
         from ..services.wyoming.models import Models, Word
         from ..services.wyoming.server import Server
@@ -73,6 +74,6 @@ def serve_wyoming(
     address = parsed(options.wyoming)
     if options.zeroconf is not None and address.port is None:
         raise InputError("--zeroconf announces a service over TCP; give --wyoming tcp://HOST:PORT")
-    models = Models(first(), options.wyoming_models, load, note)
+    models = Models(first(), options.wyoming_models, load, note, __version__)
     Server(address, models, spotter, note, options.zeroconf).run()
     return True

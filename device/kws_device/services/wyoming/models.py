@@ -9,7 +9,6 @@ from pathlib import Path
 
 from wyoming.info import Attribution, Info, WakeModel, WakeProgram
 
-from ... import __version__
 from ..._support.errors import InputError
 from ...model import model_file
 from ...model.model_file import ModelFile
@@ -39,6 +38,7 @@ class Models:
         folder: Path | None,
         load: Callable[[Path], ModelFile],
         note: Callable[[str], None],
+        version: str,
     ) -> None:
         """Read the folder for the first time.
 
@@ -47,6 +47,7 @@ class Models:
             folder: of further model files; None: there are no others.
             load: reads a model file and tries it.
             note: is told of what cannot be read.
+            version: of this package, for clients.
 
         Raises:
             InputError: the folder cannot be read.
@@ -55,6 +56,7 @@ class Models:
         self._folder = folder
         self._load = load
         self._note = note
+        self._version = version
         self._seen: dict[Path, tuple[int, int]] = {}
         self._files: dict[Path, ModelFile] = {}
         self._lock = threading.Lock()
@@ -97,7 +99,7 @@ class Models:
         """What `describe` is answered with: a program for each model, and each of its words as a model."""
         files = list(dict.fromkeys(word.file.path for word in self.words.values()))
         words = {path: [w for w in self.words.values() if w.file.path == path] for path in files}
-        return Info(wake=[_program(found) for found in words.values()])
+        return Info(wake=[_program(found, self._version) for found in words.values()])
 
 
 def _named(files: Sequence[ModelFile]) -> dict[str, Word]:
@@ -109,7 +111,7 @@ def _named(files: Sequence[ModelFile]) -> dict[str, Word]:
     return named
 
 
-def _program(words: Sequence[Word]) -> WakeProgram:
+def _program(words: Sequence[Word], version: str) -> WakeProgram:
     file = words[0].file
     manifest = file.manifest
     shipped = model_file.is_shipped(file.path)
@@ -121,7 +123,7 @@ def _program(words: Sequence[Word]) -> WakeProgram:
         attribution=made_by,
         installed=True,
         description=f"Trained on: {licences}"[:_LONGEST_LICENCES],
-        version=__version__,
+        version=version,
         models=[
             WakeModel(word.name, made_by, True, word.keyword, manifest.hash[:12], languages, word.keyword)
             for word in words
