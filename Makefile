@@ -52,5 +52,5 @@ wheel: .venv/ready
 	$(PYTHON) -m venv .venv
 	.venv/bin/python $(PIP_INSTALL) --requirement tests/requirements.txt --requirement docs/requirements.txt \
 		--editable './device[mqtt,signature,wyoming]' \
-		--editable './training[tensorflow]' --editable ./export --editable ./benchmarks
+		--editable './training[tensorboard,tensorflow]' --editable ./export --editable ./benchmarks
 	@touch $@

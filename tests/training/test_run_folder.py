@@ -103,6 +103,12 @@ def test_a_full_log_is_an_error_here_and_not_in_a_thread(tmp_path):
     assert (result.stdout, result.stderr) == ("File too large\n", "")
 
 
+def test_without_tensorboardx_a_run_has_no_log_and_no_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    log_epoch(tmp_path / "log", 1, {"loss": 0.5})
+    assert not (tmp_path / "log").exists()
+
+
 def small_disk() -> None:
     """No file may grow beyond some kB, as on a disk that is full by then."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
