@@ -30,7 +30,7 @@ docs: .venv/ready
 
 wheel: .venv/ready
 	.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist \
-		./device ./training ./export ./benchmarks
+		. ./device ./training ./export ./benchmarks
 	cp device/constraints.txt dist/constraints-device.txt
 
 .venv-listen/ready: $(SETTINGS)

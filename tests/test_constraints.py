@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import requires, version
+from itertools import chain
 
 import pytest
 import tomllib
@@ -14,9 +15,7 @@ from packaging.utils import canonicalize_name
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 PROJECT = tomllib.loads((ROOT / "device" / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-DIRECT = [
-    *map(Requirement, [*PROJECT["dependencies"], *EXTRAS["onnx"], *EXTRAS["signature"], *EXTRAS["mqtt"]])
-]
+DIRECT = [*map(Requirement, [*PROJECT["dependencies"], *chain.from_iterable(EXTRAS.values())])]
 
 
 def pins(python):

@@ -360,6 +360,17 @@ def test_over_tcp_it_serves_loopback_alone_and_a_port_that_is_taken_is_told():
             assert Pong.is_type(read_event(file).type)
 
 
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_standard_input_and_output_must_be_pipes(stream, tmp_path):
+    command = [LISTEN, "--wyoming", "stdio://"]
+    with (tmp_path / "file").open("w+b") as file:
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, stream: file}
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **streams) as process:
+            error = process.stderr.read()
+    assert (process.returncode, error.count("\n")) == (2, 1)
+    assert "must be pipes" in error
+
+
 @pytest.mark.parametrize(
     "url",
     ["", "home", "tcp://", "tcp://home", "tcp://home:0", "tcp://home:99999", "tcp://a:1/x", "unix://", "http://h:1",

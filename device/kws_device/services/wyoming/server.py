@@ -117,6 +117,13 @@ class Server:
             Path(where.path).unlink(missing_ok=True)
 
     async def _serve_stdio(self, stopped: asyncio.Event) -> None:
+        for descriptor in (0, 1):
+            mode = os.fstat(descriptor).st_mode
+            if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)):
+                raise InputError(
+                    "--wyoming stdio://: standard input and output must be pipes of the program that starts it; "
+                    "give tcp://127.0.0.1:10400 to serve others"
+                )
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=LONGEST_LINE)
         # Of descriptors of their own: the transports close them.
