@@ -121,7 +121,7 @@ class Server:
             mode = os.fstat(descriptor).st_mode
             if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)):
                 raise InputError(
-                    "--wyoming stdio://: standard input and output must be pipes of the program that starts it; "
+                    "--wyoming stdio://: standard input and output must be pipes of another program; "
                     "give tcp://127.0.0.1:10400 to serve others"
                 )
         loop = asyncio.get_running_loop()
