@@ -1,15 +1,18 @@
-# make listen   hear the shipped model at work (sets up the device environment alone)
-# make test     run all tests (sets up everything)
-# make setup    the full environment in .venv
-# make lint     format, style and types
-# make docs     the documentation as a website in site/
-# make wheel    the distributions in dist/, and the versions that belong to the device's
+# make listen       hear the shipped model at work (sets up the device environment alone)
+# make test         run all tests (sets up everything)
+# make test-device  run the tests of the device with its own packages alone; PYTHON=python3.13 chooses the Python
+# make setup        the full environment in .venv
+# make lint         format, style and types
+# make docs         the documentation as a website in site/
+# make wheel        the distributions in dist/, and the versions that belong to the device's
 
 PYTHON ?= python3
 SETTINGS := Makefile constraints.txt device/constraints.txt $(wildcard */pyproject.toml)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: listen test setup lint docs wheel
+DEVICE_ENVIRONMENT := .venv-device-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+.PHONY: listen test test-device setup lint docs wheel
 
 # A person at a terminal hears it in real time; a log gets it as fast as it goes.
 listen: .venv-listen/ready
@@ -17,6 +20,9 @@ listen: .venv-listen/ready
 
 test: .venv/ready .venv-tflite-runtime/ready
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-device: $(DEVICE_ENVIRONMENT)/ready
+	$(DEVICE_ENVIRONMENT)/bin/python -m pytest tests/device -n 2 --dist loadfile --quiet
 
 setup: .venv/ready
 
@@ -46,6 +52,13 @@ wheel: .venv/ready
 		--requirement tests/requirements-tflite-runtime.txt && \
 	.venv-tflite-runtime/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--editable ./device && touch $@ || echo "no tflite-runtime for this Python: its tests skip" >&2
+
+$(DEVICE_ENVIRONMENT)/ready: $(SETTINGS) tests/requirements-device.txt
+	@echo "setting up $(DEVICE_ENVIRONMENT) (once)" >&2
+	@$(PYTHON) -m venv $(DEVICE_ENVIRONMENT)
+	@$(DEVICE_ENVIRONMENT)/bin/python $(PIP_INSTALL) --requirement tests/requirements-device.txt \
+		--editable './device[mqtt,onnx,signature,wyoming]'
+	@touch $@
 
 .venv/ready: $(SETTINGS) tests/requirements.txt docs/requirements.txt
 	@echo "setting up .venv (once, some minutes)" >&2
