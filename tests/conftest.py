@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import synthetic_datasets
 from fork_server import ForkServer
-from helpers import DATA, ROOT, WITHOUT_XLA, made_once, run_installed
+from helpers import DATA, ROOT, WITHOUT_XLA, console_script, made_once, run_installed
 
 from kws_device.model import model_file
 
@@ -101,6 +101,7 @@ def command(tmp_path_factory) -> Iterator[Command]:
     def call(name: str, *arguments: object, cwd=None, **options: object) -> subprocess.CompletedProcess[str]:
         if options:
             return run_installed(name, *arguments, cwd=cwd, **options)
+        console_script(name)
         keras = name in WITH_KERAS
         if keras not in servers:
             modules = ("keras", "onnx") if keras else ("numpy", "soundfile", "soxr")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from helpers import one_line_refusal
+from helpers import console_script, one_line_refusal
 
 from kws_device import audio_files
 
@@ -69,6 +69,7 @@ def test_standard_error_that_is_full_ends_no_listening(demo, tmp_path):
 
 @pytest.mark.parametrize("name", ["kws-data", "kws-train", "kws-export", "kws-bench"])
 def test_every_command_speaks_while_a_library_is_kept_quiet(name):
+    console_script(name)
     script = (
         "import sys; from importlib.metadata import entry_points\n"
         "from kws_device._support.native_stderr import quiet_libraries\n"

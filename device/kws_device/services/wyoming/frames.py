@@ -47,13 +47,13 @@ async def read_frame(reader: asyncio.StreamReader, begun_s: float) -> Event | No
 
 
 async def _rest(first: bytes, reader: asyncio.StreamReader) -> Event:
-    header = _table(first + await reader.readuntil(b"\n"), "header")
+    header = _table(first + await reader.readuntil(b"\n"), "a header")
     kind = header.get("type")
     if not isinstance(kind, str):
         raise FrameError("a header without a type")
     data = header.get("data", {})
     if not isinstance(data, dict):
-        raise FrameError("data that are no table")
+        raise FrameError("data that is no table")
     if length := _length(header, "data_length", LONGEST_DATA):
         data = data | _table(await reader.readexactly(length), "data")
     payload = None
@@ -66,9 +66,9 @@ def _table(text: bytes, what: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise FrameError(f"{what} that are not JSON") from error
+        raise FrameError(f"{what} not in JSON") from error
     if not isinstance(value, dict):
-        raise FrameError(f"{what} that are no table")
+        raise FrameError(f"{what} that is no table")
     return value
 
 

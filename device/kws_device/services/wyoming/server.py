@@ -187,6 +187,8 @@ class Server:
 
 
 async def _write(writer: asyncio.StreamWriter, event: Event) -> None:
+    if writer.is_closing():  # Python 3.13 fails in its own code when it writes then
+        raise ConnectionResetError("the client has left")
     await asyncio.wait_for(async_write_event(event, writer), _FRAME_S)
 
 
