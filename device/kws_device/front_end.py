@@ -154,15 +154,25 @@ def mel_filters(config: MelConfig) -> NDArray[np.float64]:
     Source: Slaney-style filters as librosa.filters.mel(htk=False, norm="slaney").
     """
     bins = np.arange(config.window_samples // 2 + 1) * config.sample_rate_hz / config.window_samples
-    edges = _hz_from_mel(
-        np.linspace(_mel_from_hz(config.fmin_hz), _mel_from_hz(config.fmax_hz), config.mels + 2)
-    )
+    edges = _edges_hz(config)
     width = np.diff(edges)
     distance = edges[None, :] - bins[:, None]
     rising = -distance[:, :-2] / width[:-1]
     falling = distance[:, 2:] / width[1:]
     filters: NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])
     return filters
+
+
+def mel_centres_hz(config: MelConfig) -> NDArray[np.float64]:
+    """The frequency at which each mel filter is highest, in Hz, shape (mels,)."""
+    return _edges_hz(config)[1:-1]
+
+
+def _edges_hz(config: MelConfig) -> NDArray[np.float64]:
+    """Where the mel filters begin, are highest and end, each where its neighbours do, shape (mels + 2,)."""
+    return _hz_from_mel(
+        np.linspace(_mel_from_hz(config.fmin_hz), _mel_from_hz(config.fmax_hz), config.mels + 2)
+    )
 
 
 _Bank = tuple[slice, slice, NDArray[np.float64]]

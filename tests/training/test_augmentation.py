@@ -10,8 +10,17 @@ import pytest
 import synthetic_datasets
 
 from kws_device import InputError
+from kws_device.front_end import mel_centres_hz
 from kws_training.cli import data as data_command
-from kws_training.signal.augment import Step, always, augmented, mic_eq_step, spec_augment_step
+from kws_training.schemes.verifier.recipe import FORMAT
+from kws_training.signal.augment import (
+    Step,
+    always,
+    augmented,
+    mic_eq_step,
+    spec_augment_step,
+    vocal_tract_perturb,
+)
 
 SOUND = ["speed_perturb", "reverb", "shift", "neighbour", "background", "gain", "clipping"]
 MELS = ["random_mic_eq", "spec_augment"]
@@ -107,3 +116,16 @@ def test_a_recipe_whose_steps_are_pictured_elsewhere_is_refused_with_the_place(s
     with pytest.raises(InputError, match="mixing_steps"):
         data_command.main([*arguments, "--out", str(tmp_path / "page")])
     assert not (tmp_path / "page").exists()
+
+
+@pytest.mark.parametrize("by", [0.85, 0.93, 1.0, 1.1, 1.2])
+def test_another_vocal_tract_moves_formants_by_as_much_and_keeps_both_ends(by):
+    centres = mel_centres_hz(FORMAT.load("verifier").front_end)
+    for formant_hz in (400, 1000, 2500):
+        mels = -np.square(np.log(centres / formant_hz))[None].astype(np.float32)
+        heard = vocal_tract_perturb(mels, by, centres)
+        assert heard.dtype == np.float32
+        assert abs(np.abs(centres - formant_hz * by).argmin() - heard.argmax()) <= 1
+        assert heard[0, -1] == pytest.approx(mels[0, -1], rel=1e-4)
+        if by == 1:
+            assert heard == pytest.approx(mels, abs=1e-4)

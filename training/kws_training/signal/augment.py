@@ -26,6 +26,8 @@ _KNOTS = 6
 _HIGHEST_LOW_CUT = 0.2
 _LOWEST_HIGH_CUT = 0.45
 """Of the mel bands; beyond it there is nothing."""
+_VTLP_LIMIT = 0.6
+"""Of the highest frequency: 4,800 of 8,000 Hz. The highest formants that matter lie below it."""
 _SLOPE_DB = (2.0, 8.0)
 """By which each band beyond a cut is weaker than the one before."""
 
@@ -147,6 +149,15 @@ def mic_eq_step(eq_std_db: float, band_limit_prob: float, floor_db: float) -> St
     return Step("random_mic_eq", limits, 1.0, change)
 
 
+def vtlp_step(vtlp: float, centres_hz: NDArray[np.float64]) -> Step[NDArray[np.float32]]:
+    """Other speakers: a vocal tract shorter or longer by up to `vtlp`, for mels of shape (frames, mels)."""
+
+    def change(mels: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        return vocal_tract_perturb(mels, float(rng.uniform(1 - vtlp, 1 + vtlp)), centres_hz)
+
+    return Step("vocal_tract_perturb", f"±{vtlp:.0%}", float(vtlp > 0), change)
+
+
 def spec_augment_step(
     time_masks: int, time_mask_frames: int, mel_masks: int, mel_mask_bands: int
 ) -> Step[NDArray[np.float32]]:
@@ -217,6 +228,37 @@ def random_mic_eq(
     if rng.random() < band_limit_prob:
         gains -= rng.uniform(*_SLOPE_DB) * np.maximum(rng.uniform(0, _HIGHEST_LOW_CUT) * mels - bands, 0)
     return gains.astype(np.float32)
+
+
+def vocal_tract_perturb(
+    mels: NDArray[np.float32], by: float, centres_hz: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Mels of a voice whose formants lie `by` times as high, its pace and the loudness of its bands kept.
+
+    Frequencies are multiplied by `by` up to a limit. Above it a straight line leads to half of the sample
+    rate's place, here the highest band, which stays where it is.
+
+    Args:
+        mels: in dB, shape (frames, mels).
+        by: from about 0.8 to 1.2.
+        centres_hz: of the bands, shape (mels,).
+
+    Returns:
+        shape (frames, mels).
+
+    Source: vocal tract length perturbation, Jaitly and Hinton 2013, eq. 3, on mel bands instead of filters.
+    """
+    top = centres_hz[-1]
+    limit = _VTLP_LIMIT * top * min(by, 1.0) / by
+    heard = np.where(
+        centres_hz <= limit * by,
+        centres_hz / by,
+        top - (top - limit) / (top - limit * by) * (top - centres_hz),
+    )
+    bands = np.interp(heard, centres_hz, np.arange(len(centres_hz)))
+    lower = np.minimum(bands.astype(np.intp), len(centres_hz) - 2)
+    share = (bands - lower).astype(np.float32)
+    return mels[:, lower] * (1 - share) + mels[:, lower + 1] * share
 
 
 def spec_augment(

@@ -95,11 +95,14 @@ class VerifierAugmentation(Augmentation):
 
     noisy_speech_prob: float
     """Noise is added to continuous speech and to mined stretches."""
+    vtlp: float
+    """Formants lie higher or lower by up to this share, anew in every epoch: other speakers."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for what no window can be put through."""
         super().__post_init__()
         check_fields(self, 0, 1, "noisy_speech_prob")
+        check_fields(self, 0, 0.3, "vtlp")
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ class VerifierRecipe:
         return replace(self.front_end, clip_ms=self.look.clip_ms)
 
 
-FORMAT = Format("verifier", VerifierRecipe, "verifier")
+FORMAT = Format("verifier", VerifierRecipe, "verifier", added={"augmentation.vtlp": 0.0})
 
 
 def with_epochs(recipe: VerifierRecipe, epochs: int) -> VerifierRecipe:

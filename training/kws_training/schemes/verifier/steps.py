@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from kws_device.front_end import mel_centres_hz
+
 from ...data.segments import power
 from ...signal.augment import (
     Sound,
@@ -19,6 +21,7 @@ from ...signal.augment import (
     reverb_step,
     spec_augment_step,
     speed_step,
+    vtlp_step,
 )
 from .placement import Kind, Placement, cropped
 from .recipe import VerifierRecipe
@@ -55,7 +58,10 @@ def sound_steps(
 def mel_steps(recipe: VerifierRecipe) -> list[Step[Sound]]:
     """What happens to a window's mels in dB, anew in every epoch."""
     change = recipe.augmentation
-    return [mic_eq_step(change.eq_std_db, change.band_limit_prob, recipe.front_end.floor_db)]
+    return [
+        vtlp_step(change.vtlp, mel_centres_hz(recipe.front_end)),
+        mic_eq_step(change.eq_std_db, change.band_limit_prob, recipe.front_end.floor_db),
+    ]
 
 
 def mask_steps(recipe: VerifierRecipe) -> list[Step[Sound]]:
