@@ -388,6 +388,10 @@ def test_tuned_thresholds_keep_to_the_rate_and_travel_in_the_files(command, fold
     assert found["miss_rate"] < 1
     again = report(command, tmp_path / "again", *arguments)
     del found["tuned_from"]
+    # A curve has a point at the thresholds that the file had, too.
+    own = set(before[0].manifest.decoder.thresholds.values())
+    for each in (found, again):
+        each["curve"] = [point for point in each["curve"] if point["threshold"] not in own]
     assert again == found
 
 

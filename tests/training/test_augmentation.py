@@ -106,8 +106,9 @@ def test_a_verifiers_steps_are_shown_for_each_kind_of_its_windows(speech, tmp_pa
     assert data_command.main([*arguments, "--negatives", str(speech), "--out", str(tmp_path / "page")]) == 0
     keyword, *others = sections(tmp_path / "page" / "index.html")
     placed = ["speed_perturb", "placement", "reverb", "background"]
-    assert keyword == ["as it is", *placed, "gain", "clipping", *MELS]
-    assert all(names[0] == "as it is" and names[-2:] == MELS for names in others)
+    mels = ["vocal_tract_perturb", *MELS]
+    assert keyword == ["as it is", *placed, "gain", "clipping", *mels]
+    assert all(names[0] == "as it is" and names[-3:] == mels for names in others)
 
 
 def test_a_recipe_whose_steps_are_pictured_elsewhere_is_refused_with_the_place(speech, tmp_path):
