@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import io
 import re
 from collections.abc import Sequence
 from importlib import resources
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 import matplotlib
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 INK, SOFT, RULE, PAPER = "#1c2430", "#5b6675", "#d9dee5", "#ffffff"
 _SERIES = ("#0072b2", "#d55e00", "#007e5a", "#a64d87", "#8a6d00", "#444c58")
@@ -81,6 +85,12 @@ class Chart:
         (marker,) = self.axes.plot([x], [y], **_marker(series), zorder=3)
         self.note(marker, note)
 
+    def percent(self, which: Literal["x", "y"], shares: Sequence[float] | NDArray[np.float64]) -> None:
+        """Ticks in percent at these shares of an axis, and lines across."""
+        axis = self.axes.yaxis if which == "y" else self.axes.xaxis
+        axis.set_ticks(list(shares), [f"{100 * share:.0f} %" for share in shares])
+        self.axes.grid(axis=which)
+
     def legend(self, series: Sequence[str]) -> None:
         """The name of each series beside its marker, between heading and axes."""
         handles = [Line2D([], [], linestyle="", **_marker(n)) for n in range(len(series))]
@@ -91,17 +101,19 @@ class Chart:
 
     def inline(self) -> str:
         """For a page that has charts.css."""
-        return ElementTree.tostring(self._elements(), encoding="unicode")
+        return ElementTree.tostring(self._elements, encoding="unicode")
 
     def standalone(self) -> str:
         """A file of its own, light or dark as its reader likes."""
-        root = self._elements()
+        root = copy.copy(self._elements)
         style = ElementTree.Element(f"{{{_SVG}}}style")
         style.text = stylesheet()
         root.insert(1, style)
         return ElementTree.tostring(root, encoding="unicode") + "\n"
 
+    @functools.cached_property
     def _elements(self) -> ElementTree.Element:
+        """What was drawn until this is asked for first."""
         written = io.BytesIO()
         # The salt makes the same picture the same bytes, and keeps identifiers of several on a page apart.
         with matplotlib.rc_context({**_STYLE, "svg.hashsalt": self.title}):

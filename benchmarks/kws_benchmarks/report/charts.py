@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -65,7 +65,7 @@ def against_noise(title: str, curves: Sequence[Curve], with_anchors: bool) -> Ch
     axes.margins(x=0.06)
     axes.set_xlabel("speech above background: the further right, the louder it is")
     axes.set_ylim(low, 1)
-    _percent(axes, "y", np.arange(low, 1.001, 0.1))
+    chart.percent("y", np.arange(low, 1.001, 0.1))
     labels: list[tuple[float, str, dict[str, Any]]] = []
     for anchor, dashes in zip(anchors, ("--", ":"), strict=False):
         shown = [anchor.accuracy[CLEAN] - (0 if snr == CLEAN else anchor.loss(snr)) for snr in places]
@@ -108,7 +108,7 @@ def conditions(title: str, series: Sequence[str], rows: Sequence[Row], guides: S
     axes = chart.axes
     low = _axis_from(min(f["ci95"][0] for row in rows for f in row.figures if f is not None))
     axes.set_xlim(low, 1)
-    _percent(axes, "x", np.arange(1, low - 0.001, -0.1 if low >= 0.4 else -0.2))
+    chart.percent("x", np.arange(1, low - 0.001, -0.1 if low >= 0.4 else -0.2))
     _names(axes, rows)
     for guide in guides:
         axes.axvline(guide, color=SOFT, linewidth=1, linestyle=(0, (2, 3)))
@@ -128,7 +128,7 @@ def classes(title: str, series: Sequence[str], rows: Sequence[Row]) -> Chart:
     chart = Chart(title, 460, 96 + 26 * len(rows), left=108, right=52, top=62, bottom=34)
     axes = chart.axes
     axes.set_xlim(0, 1)
-    _percent(axes, "x", np.arange(0, 1.1, 0.2))
+    chart.percent("x", np.arange(0, 1.1, 0.2))
     _names(axes, rows)
     chart.legend(series)
     for n, row in enumerate(rows):
@@ -208,12 +208,6 @@ def _beside(axes: Axes, x: float, y: float, text: str) -> None:
         color=SOFT,
         annotation_clip=False,
     )
-
-
-def _percent(axes: Axes, which: Literal["x", "y"], shares: NDArray[np.float64]) -> None:
-    axis = axes.yaxis if which == "y" else axes.xaxis
-    axis.set_ticks(list(shares), [f"{100 * share:.0f} %" for share in shares])
-    axes.grid(axis=which)
 
 
 def _told(figure: Figure) -> str:

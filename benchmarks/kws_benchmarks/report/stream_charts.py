@@ -90,8 +90,7 @@ def _trade_off(title: str, curves: Sequence[_TradeOff]) -> Chart:
     axes.set_xlim(0, most)
     axes.set_xlabel("false accepts per hour")
     axes.set_ylim(0, tenths / 10)
-    axes.set_yticks([n / 10 for n in range(tenths + 1)], [f"{10 * n} %" for n in range(tenths + 1)])
-    axes.grid(axis="y")
+    chart.percent("y", [n / 10 for n in range(tenths + 1)])
     chart.legend([curve.name for curve in curves])
     for n, curve in enumerate(curves):
         _draw(chart, n, curve)
