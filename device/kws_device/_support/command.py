@@ -6,7 +6,7 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from .atomic import NO_ROOM
@@ -39,6 +39,22 @@ def word_values(option: str, texts: list[str]) -> dict[str, float]:
         if not equals:
             raise InputError(f"{option} {text}: write WORD=P with P between 0 and 1")
     return values
+
+
+def check_alone(options: argparse.Namespace, names: Iterable[str], needed: str) -> None:
+    """Check that none of some options was given, where the one that they belong to was not.
+
+    Args:
+        options: of the command line.
+        names: of the options, as attributes.
+        needed: what they belong to, as it is written on the command line.
+
+    Raises:
+        InputError: one was given.
+    """
+    for name in names:
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} needs {needed}")
 
 
 def run(main: Callable[[list[str] | None], int], argv: list[str] | None = None) -> NoReturn:

@@ -22,7 +22,7 @@ from ..model.model_file import ModelFile
 from ..overrides import with_arming, with_thresholds
 from ..requests import Requests
 from ..session import Session
-from ..sinks import Clips, Commands, JsonLines, Sink, SystemdNotifier, for_people
+from ..sinks import Clips, Commands, JsonLines, Lines, Sink, SystemdNotifier, for_people
 from ..sources import AudioFile, AudioSource, Microphone, RawStream, microphones, portaudio
 from ..spotter import Spotter
 from . import mic_check
@@ -154,10 +154,6 @@ def _check(options: Any) -> None:
         print("\n".join([*mic_check.figures(findings), *mic_check.report(findings)]))
 
 
-def _note(text: str) -> None:
-    print(printable(text), file=sys.stderr, flush=True)
-
-
 def _end_on_sigterm() -> None:
     def end(number: int, frame: object) -> None:
         raise SystemExit(0)
@@ -213,7 +209,8 @@ def main(argv: list[str] | None = None) -> int:
     signer = options.require_signature
     key = None if signer is None else signature.public_key(signer)
     first = partial(_read, options, thresholds, key)
-    if serve_wyoming(options, first, lambda path: trial.load(path, options.engine, key), _note):
+    note = Lines(sys.stdout, sys.stderr).noted
+    if serve_wyoming(options, first, lambda path: trial.load(path, options.engine, key), note):
         return 0
     _end_on_sigterm()
     display = JsonLines(sys.stdout) if options.json else for_people(sys.stdout, sys.stderr)

@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._support.command import ArgumentParser
-from .._support.errors import InputError
+from .._support.command import ArgumentParser, check_alone
 from ..model import model_file
 from ..model.engine import kinds
 from ..requests import Requests
@@ -57,9 +56,7 @@ def mqtt_sinks(
     """
     if options.mqtt is None:
         others = ("mqtt_user", "mqtt_password_file", "mqtt_ca", "mqtt_name", "state_dir")
-        for name in others:
-            if getattr(options, name) is not None:
-                raise InputError(f"--{name.replace('_', '-')} needs --mqtt URL")
+        check_alone(options, others, "--mqtt URL")
         return []
     # paho-mqtt is an extra, and nobody else waits for it.
     from .. import __version__

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .._support.command import ArgumentParser
+from .._support.command import ArgumentParser, check_alone
 from .._support.errors import InputError
 from ..model.model_file import ModelFile
 from ..spotter import Spotter
@@ -50,9 +50,7 @@ def serve_wyoming(
         InputError: options that do not fit, an address that cannot be used, or `wyoming` is not installed.
     """
     if options.wyoming is None:
-        for name in ("wyoming_models", "zeroconf"):
-            if getattr(options, name) is not None:
-                raise InputError(f"--{name.replace('_', '-')} needs --wyoming URL")
+        check_alone(options, ("wyoming_models", "zeroconf"), "--wyoming URL")
         return False
     for name in _WITHOUT:
         if getattr(options, name):

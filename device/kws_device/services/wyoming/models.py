@@ -97,8 +97,9 @@ class Models:
 
     def info(self) -> Info:
         """What `describe` is answered with: a program for each model, and each of its words as a model."""
-        files = list(dict.fromkeys(word.file.path for word in self.words.values()))
-        words = {path: [w for w in self.words.values() if w.file.path == path] for path in files}
+        words: dict[Path, list[Word]] = {}
+        for word in self.words.values():
+            words.setdefault(word.file.path, []).append(word)
         return Info(wake=[_program(found, self._version) for found in words.values()])
 
 
