@@ -292,11 +292,21 @@ def test_what_is_no_frame_ends_its_own_connection_alone(service, content):
     assert process.poll() is None
 
 
+def test_what_cannot_be_answered_is_told_before_the_connection_ends(service):
+    with Connection(service[0]) as client:
+        client.socket.sendall(b'{"type": "ping", "data": {"text": "\\ud800"}}\n')
+        error = Error.from_event(client.receive())
+        assert (error.code, "Unicode" in error.text) == ("bad-frame", True)
+        assert client.receive() is None
+
+
 @pytest.mark.parametrize(
     "event",
     [
         Event("detect", {"names": "yes"}),
         Event("detect", {"names": ["yes"] * 1000}),
+        Event("detect", {"names": [["yes"]]}),
+        Event("detect", {"names": [{}, 7]}),
         Event("audio-start", {}),
         Event("audio-start", {"rate": 1, "width": 2, "channels": 1}),
         Event("audio-start", {"rate": 10**30, "width": 2, "channels": 1}),

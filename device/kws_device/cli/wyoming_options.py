@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,19 @@ def serve_wyoming(
             raise InputError(f"--{name.replace('_', '-')} does not go with --wyoming; leave one out")
     # An extra, for which nobody else waits.
     try:
+        if options.zeroconf is not None:
+            import_module("zeroconf")
         from .. import __version__
         from ..services.wyoming.address import parsed
         from ..services.wyoming.models import Models, Word
         from ..services.wyoming.server import Server
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "wyoming":
+        package = (error.name or "").split(".")[0]
+        if package not in ("wyoming", "zeroconf"):
             raise
-        raise InputError("--wyoming needs the package wyoming; pip install 'kws-device[wyoming]'") from error
+        raise InputError(
+            f"--{package} needs the package {package}; pip install 'kws-device[wyoming]'"
+        ) from error
 
     def spotter(word: Word) -> Spotter:
         return Spotter.of(word.file, None, options.engine, options.skip_silence)

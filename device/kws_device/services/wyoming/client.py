@@ -85,9 +85,10 @@ class Client:
         if names is not None:
             if not isinstance(names, list) or len(names) > _MOST_NAMES:
                 raise RequestError(f"detect: names must be a list of at most {_MOST_NAMES} words")
-            unknown = [str(name) for name in names if name not in self._models.words]
+            known_words = self._models.words
+            unknown = [str(n) for n in names if not isinstance(n, str) or n not in known_words]
             if unknown:
-                known = ", ".join(self._models.words)
+                known = ", ".join(known_words)
                 raise RequestError(f"detect: {unknown[0][:100]}: no such word; there are {known}")
         self._names = names or None
         self._context = context if isinstance(context, dict) else {}

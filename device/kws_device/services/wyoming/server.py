@@ -160,7 +160,11 @@ class Server:
         """Answer a client until it leaves or sends what is no frame. Its trouble is nobody else's."""
 
         async def send(event: Event) -> None:
-            await _write(writer, event)
+            try:
+                await _write(writer, event)
+            except (UnicodeEncodeError, RecursionError) as error:
+                # Answers repeat what the client sent; nothing of this one was written.
+                raise FrameError("text that is not Unicode, or nested too deep") from error
 
         client = Client(self._models, self._pool, self._load, send)
         with contextlib.suppress(OSError, asyncio.TimeoutError):
