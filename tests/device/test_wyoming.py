@@ -26,6 +26,7 @@ from wyoming.ping import Ping, Pong
 from wyoming.wake import Detect, Detection, NotDetected
 
 from kws_device import AudioFile, InputError, Spotter
+from kws_device.cli import listen
 from kws_device.services.wyoming.address import parsed
 from kws_device.services.wyoming.sound import Converter, SoundFormat, sound_format
 
@@ -403,6 +404,12 @@ def test_what_is_no_address_is_refused(url):
 )
 def test_options_that_do_not_fit_are_told(arguments, words):
     one_line_refusal(run_installed("kws-listen", *arguments), words)
+
+
+def test_without_the_package_that_announces_it_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "zeroconf", None)
+    with pytest.raises(InputError, match=r"--zeroconf needs.*kws-device\[wyoming\]"):
+        listen.main(["--wyoming", "tcp://127.0.0.1:10400", "--zeroconf", "x"])
 
 
 FORMATS = st.builds(SoundFormat, st.sampled_from([8000, RATE, 44100]), st.integers(1, 4), st.integers(1, 8))
