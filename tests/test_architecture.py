@@ -35,7 +35,7 @@ INSIDE: dict[str, list[set[str]]] = {
         {"audio_files", "front_end", "events"},
         {"model", "sources", "activity_gate"},
         {"arming", "overrides", "verifier"},
-        {"decoder"},
+        {"decoder", "near_misses"},
         {"spotter"},
         {"requests", "trial"},
         {"sinks"},

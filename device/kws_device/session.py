@@ -111,7 +111,9 @@ class Session:
                 self._note(text)
             for decision in self._spotter.decisions_in(block):
                 self._decisions += 1
+                newest = self._spotter.newest()
                 for sink in self._sinks:
+                    sink.heard(newest)
                     sink.decided(decision, source)
             fed += len(block)
 

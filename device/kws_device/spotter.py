@@ -62,8 +62,7 @@ class Spotter:
         self._incremental = config.incremental
         self._verifier = None if verifier is None else Verifier(manifest, verifier)
         self._clip_samples = config.clip_samples
-        seen_ms = manifest.verifier.clip_ms if manifest.verifier else config.clip_ms
-        self._samples = Ring(round(self._rate_hz * seen_ms / 1000))
+        self._samples = Ring(round(self._rate_hz * manifest.seen_ms / 1000))
         silence = self._prepared(np.full((1, config.mels), config.floor_db, dtype=np.float32))
         self._frames = Ring(config.frames, (config.mels,), silence.dtype, fill=silence)
         self._gate: ActivityGate | None = None
@@ -166,7 +165,7 @@ class Spotter:
                 yield self._decide()
 
     def _decide(self) -> Decision:
-        newest = self._samples.read()[-self._step :]
+        newest = self.newest()
         level_dbfs = dbfs(rms(newest))
         scores = self._scores(level_dbfs)
         self._decisions += 1
@@ -199,6 +198,10 @@ class Spotter:
 
     def _prepared(self, mels: NDArray[np.float32]) -> NDArray[Any]:
         return self._engine.prepare(self.manifest.normalisation.apply(mels, out=mels))
+
+    def newest(self) -> NDArray[np.float32]:
+        """At a decision the sound since the one before; a view until more is fed."""
+        return self._samples.read()[-self._step :]
 
     def clip(self) -> NDArray[np.float32]:
         """The newest sound, at a decision its window; shape (clip samples,), a view until more is fed."""

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from kws_device import AudioFile, Decision, Event, InputError, Spotter
 from kws_device.events import Clip
 from kws_device.sinks import Clips
-from kws_device.sinks.clips import wav
+from kws_device.sinks.clip_folder import ClipFolder, wav
 
 RATE = 16000
 BEGAN = datetime(2026, 5, 6, 7, 45, 1, 250000, tzinfo=timezone.utc)
@@ -278,3 +278,31 @@ def until_written(clips):
     done = threading.Event()
     clips._worker.submit(done.set)
     assert done.wait(60)
+
+
+def test_more_bytes_than_wanted_cost_the_oldest_near_misses_first_and_then_events(unheard, tmp_path):
+    folder = ClipFolder(tmp_path, keep=100, most_bytes=5 * len(wav(np.zeros(RATE), RATE)))
+    for i in range(4):
+        for near in (False, True):
+            clip = Clip(np.zeros(RATE, np.float32), RATE)
+            folder.add(BEGAN + timedelta(seconds=2 * i + near), "yes", 0.5, clip, near)
+    seconds = [name[13:15] for name in names(tmp_path)]
+    assert [name.endswith(".near.wav") for name in names(tmp_path)] == [False, False, False, False, True]
+    assert seconds == ["01", "03", "05", "07", "08"]
+    for i in range(9):
+        folder.add(BEGAN + timedelta(seconds=20 + i), "yes", 0.5, Clip(np.zeros(RATE, np.float32), RATE))
+    assert [name[13:15] for name in names(tmp_path)] == ["25", "26", "27", "28", "29"]
+
+
+def test_events_and_near_misses_are_counted_apart(unheard, tmp_path):
+    folder = ClipFolder(tmp_path, keep=2, most_bytes=10**9)
+    for i in range(6):
+        folder.add(BEGAN + timedelta(seconds=i), "yes", 0.5, Clip(np.zeros(9, np.float32), RATE), i % 2 == 1)
+    assert [name[13:15] for name in names(tmp_path)] == ["03", "04", "05", "06"]
+
+
+def test_the_newest_clip_stays_even_where_it_alone_is_too_large(unheard, tmp_path):
+    folder = ClipFolder(tmp_path, keep=2, most_bytes=10)
+    for i in range(3):
+        folder.add(BEGAN + timedelta(seconds=i), "yes", 0.5, Clip(np.zeros(99, np.float32), RATE))
+    assert [name[13:15] for name in names(tmp_path)] == ["03"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import trial
-from .._support.command import ArgumentParser, run, word_values
+from .._support.command import ArgumentParser, check_alone, run, word_values
 from .._support.errors import InputError
 from .._support.schema import json_text
 from .._support.untrusted_text import printable
@@ -23,6 +23,7 @@ from ..overrides import with_arming, with_thresholds
 from ..requests import Requests
 from ..session import Session
 from ..sinks import Clips, Commands, JsonLines, Lines, Sink, SystemdNotifier, for_people
+from ..sinks.clips import KEEP, KEEP_MB
 from ..sources import AudioFile, AudioSource, Microphone, RawStream, microphones, portaudio
 from ..spotter import Spotter
 from . import mic_check
@@ -79,7 +80,23 @@ def _parser() -> ArgumentParser:
         "--save-clips", type=Path, metavar="DIR", help="save the sound of each event in this folder"
     )
     parser.add_argument(
-        "--keep-clips", type=int, default=1000, metavar="N", help="keep only the newest N clips (%(default)s)"
+        "--near",
+        action="store_const",
+        const=True,
+        help="with --save-clips: save near misses, too (.near.wav)",
+    )
+    parser.add_argument(
+        "--keep-clips",
+        type=int,
+        default=KEEP,
+        metavar="N",
+        help="keep only the newest N events, and as many near misses (%(default)s)",
+    )
+    parser.add_argument(
+        "--keep-mb",
+        type=float,
+        metavar="MB",
+        help=f"keep at most so many megabytes of clips ({KEEP_MB:g})",
     )
     parser.add_argument(
         "--exec",
@@ -135,8 +152,12 @@ def _sources(options: Any) -> Iterator[AudioSource]:
 
 def _sinks(options: Any, note: Callable[[str], None]) -> list[Sink]:
     sinks: list[Sink] = [SystemdNotifier()]
-    if options.save_clips is not None:
-        sinks.append(Clips(options.save_clips, note, options.keep_clips))
+    if options.save_clips is None:
+        check_alone(options, ("near", "keep_mb"), "--save-clips DIR")
+    else:
+        keep_mb = KEEP_MB if options.keep_mb is None else options.keep_mb
+        near = bool(options.near)
+        sinks.append(Clips(options.save_clips, note, options.keep_clips, near=near, keep_mb=keep_mb))
     if options.exec is not None:
         sinks.append(Commands(options.exec, note, options.shell))
     return sinks

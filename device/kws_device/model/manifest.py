@@ -274,6 +274,11 @@ class Manifest:
         return next((head for head in self.heads if head.name == name), None)
 
     @property
+    def seen_ms(self) -> float:
+        """How much sound the model sees at once: the verifier sees more than the first network."""
+        return self.verifier.clip_ms if self.verifier else self.front_end.clip_ms
+
+    @property
     def labels(self) -> dict[str, tuple[str, ...]]:
         """Labels by head, in the order of the output's values."""
         return {head.name: head.labels for head in self.heads}

@@ -1,138 +1,124 @@
-"""Saves the sound of every event in a folder."""
+"""Saves the sound of every event in a folder, and on wish that of near misses."""
 
 from __future__ import annotations
 
-import io
-import os
-import re
-import tempfile
-import wave
-from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._support import atomic
 from .._support.errors import InputError
-from ..events import Clip, Decision, Event
+from ..events import Clip, Decision
+from ..model.manifest import Manifest
+from ..near_misses import NearMisses
+from ..ring_buffer import Ring
 from ..sources import AudioSource
+from .clip_folder import ClipFolder
 from .rate_limit import RateLimitedNotes
 from .sink import Sink
 from .worker import Worker
 
+KEEP, KEEP_MB = 1000, 500.0
 _WAITING = 30
-"""Clips of a second that may wait for a slow card: 64 kB each."""
+"""Clips that may wait for a slow card: 64 kB each for a second of sound."""
 _PATIENCE_S = 5.0
 """So long the end waits for the last clips to be written."""
-_LONGEST_KEYWORD = 40
-"""In characters; a file's name may have 255 bytes."""
-_OWNERS_FILE, _OWNERS_FOLDER = 0o600, 0o700
-_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z_[\w-]+_\d\.\d{2}\.wav")
-_LEFTOVER = re.compile(r"\.\d{8}T\d{6}\.\d{6}Z_[\w-]+_\d\.\d{2}-\w+\.wav")
-"""What a write that was cut short by a power failure leaves (kws_device._support.atomic)."""
+_AROUND_S = 0.5
+"""Sound that is kept before and after the window of a near miss."""
 
 
 class Clips(Sink):
-    """Writes a 16-bit wav of the clip that fired, named like 20260506T074501.250000Z_yes_0.97.wav.
+    """Writes the sound that the model saw at each event; a clip that cannot be written is noted.
 
-    People's speech is in them: only their owner can read them, whatever the umask, and a new folder is
-    closed to all others. Only the newest of its own files are kept. A clip that cannot be written is noted,
-    and listening goes on.
+    Of a near miss half a second before and after it is written, too.
     """
 
     def __init__(
         self,
         folder: Path,
         note: Callable[[str], None],
-        keep: int = 1000,
+        keep: int = KEEP,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        near: bool = False,
+        keep_mb: float = KEEP_MB,
     ) -> None:
-        """Raises InputError: the folder cannot be written, or `keep` is below one."""
+        """Prepare the folder.
+
+        Args:
+            folder: of the clips.
+            note: takes messages for people.
+            keep: so many events at most, and so many near misses.
+            clock: tells the time in the names, UTC.
+            near: whether near misses are kept, too.
+            keep_mb: megabytes of all clips together; near misses are removed first.
+
+        Raises:
+            InputError: the folder cannot be written, or nothing is to be kept.
+        """
         if keep < 1:
             raise InputError(f"--keep-clips {keep}: must be at least 1")
-        try:
-            if not folder.is_dir():
-                folder.mkdir(_OWNERS_FOLDER, parents=True, exist_ok=True)
-                folder.chmod(_OWNERS_FOLDER)  # a umask may have taken even that away
-            tempfile.TemporaryFile(dir=folder).close()
-            for name in _files(folder, _LEFTOVER):
-                (folder / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"--save-clips {folder}: cannot be written ({error.strerror}); choose another folder"
-            ) from error
-        self._folder = folder
+        if not keep_mb > 0:
+            raise InputError(f"--keep-mb {keep_mb:g}: must be more than 0")
+        self._folder = ClipFolder(folder, keep, round(keep_mb * 1e6))
         self._clock = clock
-        self._written: deque[str] = deque(maxlen=keep)
-        self._keep = keep
         self._worker = Worker(f"--save-clips {folder}", RateLimitedNotes(note), _WAITING)
+        self._near = near
+        self._recent: _Recent | None = None
+        self._source: AudioSource | None = None
+
+    def configured(self, manifest: Manifest, muted: bool) -> None:
+        """See Sink."""
+        if self._near:
+            self._recent = _Recent(manifest, self._recent)
+
+    def heard(self, samples: NDArray[np.float32]) -> None:
+        """See Sink."""
+        if self._recent is not None:
+            self._recent.sound.write(samples)
 
     def decided(self, decision: Decision, source: AudioSource) -> None:
         """See Sink."""
         event, clip = decision.event, decision.clip
         if event is not None and clip is not None:
-            now = self._clock()
-            self._worker.submit(lambda: self._write(now, event, clip))
+            self._submit(event.keyword, event.score, clip)
+        recent = self._recent
+        if recent is not None:
+            if source is not self._source:
+                recent.begin()
+            for miss in recent.misses.take(decision):
+                sound = Clip(recent.sound.read().copy(), recent.rate_hz)
+                self._submit(miss.keyword, miss.score, sound, near=True)
+        self._source = source
 
     def finished(self, summary: dict[str, Any]) -> None:
         """See Sink."""
         self._worker.close(_PATIENCE_S)
 
-    def _write(self, now: datetime, event: Event, clip: Clip) -> None:
-        if not self._folder.is_dir():
-            # Not made again: where a stick was pulled out, that would fill the card below it.
-            raise InputError("the folder is gone; put it back")
-        name = self._name(now, event)
-        try:
-            atomic.write_bytes(self._folder / name, wav(clip.samples, clip.sample_rate_hz), _OWNERS_FILE)
-        finally:
-            self._prune(name)
-
-    def _name(self, now: datetime, event: Event) -> str:
-        keyword = re.sub(r"[^\w-]", "-", event.keyword)[:_LONGEST_KEYWORD] or "-"
-        while True:
-            name = f"{now:%Y%m%dT%H%M%S.%fZ}_{keyword}_{event.score:.2f}.wav"
-            if not (self._folder / name).exists():
-                return name
-            now += timedelta(microseconds=1)  # the clock was set back to where it has been
-
-    def _prune(self, newest: str) -> None:
-        # In the order in which we wrote them: a Pi has no clock of its own, and names after a start
-        # without network may be older than those before.
-        self._written.append(newest)
-        clips = _files(self._folder, _NAME)
-        ours = [name for name in self._written if name in clips]
-        failure: OSError | None = None
-        for name in [*sorted(clips.difference(ours)), *ours][: -self._keep]:
-            try:
-                (self._folder / name).unlink(missing_ok=True)
-            except OSError as error:  # somebody else's, in a folder of many
-                failure = error
-        if failure is not None:
-            raise InputError(f"{failure.filename}: cannot be removed ({failure.strerror}); remove it by hand")
+    def _submit(self, keyword: str, score: float, clip: Clip, near: bool = False) -> None:
+        now = self._clock()
+        self._worker.submit(lambda: self._folder.add(now, keyword, score, clip, near))
 
 
-def _files(folder: Path, name: re.Pattern[str]) -> set[str]:
-    """The names of the files that are called so; folders and links are not ours."""
-    with os.scandir(folder) as entries:
-        return {
-            entry.name
-            for entry in entries
-            if name.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-        }
+class _Recent:
+    """What near misses are made of: the newest sound, and the keywords that are rising."""
 
+    def __init__(self, manifest: Manifest, before: _Recent | None) -> None:
+        """`before`: of another configuration, whose sound goes on where the model hears as much."""
+        self._manifest = manifest
+        self.rate_hz = manifest.front_end.sample_rate_hz
+        self.misses = NearMisses(manifest, _AROUND_S)
+        length = round(self.rate_hz * (manifest.seen_ms / 1000 + 2 * _AROUND_S))
+        self.sound = Ring(length)
+        if before is not None and len(before.sound.read()) == length:
+            self.sound = before.sound
 
-def wav(samples: NDArray[np.float32], sample_rate_hz: int) -> bytes:
-    """A 16-bit wav file of float32 samples, shape (n,); what lies beyond full scale is clipped."""
-    pcm = np.clip(np.round(samples * np.float32(32768)), -32768, 32767).astype("<i2")
-    content = io.BytesIO()
-    with wave.open(content, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(sample_rate_hz)
-        file.writeframes(pcm.tobytes())
-    return content.getvalue()
+    def begin(self) -> None:
+        """Forget everything but the newest decision's sound: another source begins."""
+        step = round(self.rate_hz * self._manifest.decoder.decision_ms / 1000)
+        newest = self.sound.read()[-step:].copy()
+        self.sound.reset()
+        self.sound.write(newest)
+        self.misses = NearMisses(self._manifest, _AROUND_S)

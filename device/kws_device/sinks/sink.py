@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..events import Decision
 from ..model.manifest import Manifest
 from ..sources import AudioSource
@@ -21,6 +24,12 @@ class Sink:
         Args:
             manifest: of the model, with the thresholds that count now.
             muted: whether the source is replaced by silence.
+        """
+
+    def heard(self, samples: NDArray[np.float32]) -> None:
+        """The sound since the decision before, shape (n,); `decided` follows with what came of it.
+
+        The array is a view that the next sound overwrites.
         """
 
     def decided(self, decision: Decision, source: AudioSource) -> None:
