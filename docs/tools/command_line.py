@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 SUBCOMMANDS = {
     "kws-listen": (),
-    "kws-data": ("check", "download", "voices", "mine", "show-augmentation"),
+    "kws-data": ("record", "import", "check", "download", "voices", "mine", "show-augmentation"),
     "kws-train": ("own", "verifier", "evaluate", "speed", "study"),
     "kws-export": ("verifier", "arming", "show"),
     "kws-bench": ("robustness", "stream", "compare", "speed", "pi", "soak"),

@@ -52,8 +52,15 @@ def test_takes_become_words_and_a_sixth_of_the_speakers_validates(said, tmp_path
     clips = [audio_files.read(path, RATE) for path in (tmp_path / "takes").glob("*/*")]
     assert len(clips) == 24
     assert 0.3 < np.median([len(clip) for clip in clips]) / RATE < 0.8
-    words.arrange(tmp_path / "takes", said, ("yes", "no"), tmp_path / "speech", tmp_path / "voices")
+    room = tmp_path / "own" / "_background_noise_" / "room.wav"
+    room.parent.mkdir()
+    soundfile.write(room, np.full(RATE, 0.01), RATE)
+    background = read_dataset(speech).background
+    words.arrange(
+        tmp_path / "takes", said, ("yes", "no"), tmp_path / "speech", tmp_path / "voices", background
+    )
     dataset = read_dataset(tmp_path / "speech")
+    assert [path.read_bytes() for path in dataset.background] == [room.read_bytes()]
     train, validation = (
         {(clip.label, clip.source) for clip in dataset.split(s)} for s in ("train", "validation")
     )

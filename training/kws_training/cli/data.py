@@ -21,6 +21,8 @@ from ..mining.mine import MOST, MOST_MB, NEAR, Plan, mine
 from ..recipes.options import listed
 from ..schemes.kit.recipe import FORMAT as KIT_FORMAT
 from .show_augmentation import add_parser, show_augmentation
+from .takes import add_parsers as add_takes
+from .takes import import_files, record_takes
 
 _EXAMPLES = 5
 
@@ -28,6 +30,7 @@ _EXAMPLES = 5
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="kws-data", description="Download, check and make training data.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    add_takes(commands)
     checking = commands.add_parser(
         "check", help="count the clips of a dataset; find problems and leaks between splits"
     )
@@ -241,6 +244,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; raises InputError for bad input."""
     options = _parser().parse_args(argv)
     run_command = {
+        "record": record_takes,
+        "import": import_files,
         "check": _check,
         "download": _download,
         "voices": _voices,

@@ -92,6 +92,51 @@ def find_words(takes: Sequence[NDArray[np.float32]], sample_rate_hz: int) -> lis
     return found
 
 
+def find_repeats(
+    recordings: Sequence[NDArray[np.float32]], sample_rate_hz: int
+) -> tuple[list[list[Found]], int]:
+    """Find every time that a word is said in long recordings of that one word.
+
+    Each stretch that stands out and is as long as a word is compared with what most of them have in common.
+    Coughs, doors and other words are left out.
+
+    Args:
+        recordings: in which one word is said again and again, with pauses; mono, full scale is 1.0,
+            shape (n,) each.
+        sample_rate_hz: of them.
+
+    Returns:
+        by recording, the word each time, in order; and the number of other sounds that were left out.
+    """
+    heard = [_bands(recording, sample_rate_hz) for recording in recordings]
+    spans = [_candidates(bands) for bands in heard]
+    shapes = [
+        _shape(bands[first:last]) for bands, found in zip(heard, spans, strict=True) for first, last in found
+    ]
+    if not shapes:
+        return [[] for _ in recordings], 0
+    every = np.stack(shapes)
+    kept = np.full(len(every), True)
+    for _ in range(_ROUNDS):
+        agreement = every @ _unit(np.median(every[kept], axis=0))
+        kept = agreement >= _LEAST_AGREEMENT
+        if not kept.any():  # nothing is like the common sound, so there is none
+            return [[] for _ in recordings], len(every)
+    margin, hop = round(_MARGIN_S * sample_rate_hz), round(_HOP_S * sample_rate_hz)
+    alike = iter(zip(agreement.tolist(), kept.tolist(), strict=True))
+    found = []
+    for recording, own in zip(recordings, spans, strict=True):
+        rated = [(first, last, *next(alike)) for first, last in own]
+        found.append(
+            [
+                Found(max(0, first * hop - margin), min(len(recording), last * hop + margin), round(like, 3))
+                for first, last, like, keep in rated
+                if keep
+            ]
+        )
+    return found, int((~kept).sum())
+
+
 def cut(take: NDArray[np.float32], found: Found, sample_rate_hz: int) -> NDArray[np.float32]:
     """The word of a take, shape (found.end - found.start,), faded at both ends so that no cut is heard."""
     word = take[found.start : found.end].copy()

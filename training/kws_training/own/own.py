@@ -17,6 +17,7 @@ from kws_device.model import model_file
 
 from ..data import mined, tts
 from ..data.corpus import paths_below
+from ..data.layouts import read_dataset
 from ..data.splits import background_splits
 from ..mining.mine import NothingMinedError, Plan, mine
 from ..schemes.verifier.recipe import FORMAT as VERIFIER_FORMAT
@@ -113,7 +114,8 @@ class _Made:
                 if (said / folder).is_dir() and word != folder:
                     (said / folder).rename(said / word)
             said.rename(self._said)
-        words.arrange(self._takes, self._said, plan.keywords, self._speech, self._voices)
+        room = [] if plan.speech is None else read_dataset(plan.speech).background
+        words.arrange(self._takes, self._said, plan.keywords, self._speech, self._voices, room)
 
     def train(self, progress: Progress) -> None:
         plan = self._plan

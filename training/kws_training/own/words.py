@@ -88,7 +88,14 @@ def _speaker(path: Path, folder: Path) -> str:
     return below[0] if len(below) > 1 else path.stem.partition("_")[0]
 
 
-def arrange(takes: Path | None, said: Path, keywords: Sequence[str], speech: Path, voices: Path) -> None:
+def arrange(
+    takes: Path | None,
+    said: Path,
+    keywords: Sequence[str],
+    speech: Path,
+    voices: Path,
+    background: Sequence[Path] = (),
+) -> None:
     """Part takes and synthetic voices into words that train and validate, and voices that only train.
 
     With takes these are the keywords of `speech`, and the voices say other words to validate with. Without
@@ -100,6 +107,7 @@ def arrange(takes: Path | None, said: Path, keywords: Sequence[str], speech: Pat
         keywords: to spot.
         speech: gets Speech Commands' layout, with a list of who validates.
         voices: gets the rest of what the voices say.
+        background: recordings of the room in which the words were said.
     """
     recorded = [] if takes is None else sorted(takes.glob("*/*"))
     spoken = sorted(said.glob("*/*"))
@@ -112,7 +120,7 @@ def arrange(takes: Path | None, said: Path, keywords: Sequence[str], speech: Pat
     own = [path for path in spoken if path.parent.name in keywords] if takes is None else recorded
     others = [path for path in spoken if path.parent.name not in keywords and splits[path] == "validation"]
     with new_folder(speech) as folder:
-        for path in own + others:
+        for path in [*own, *others, *background]:
             _link(path, folder)
         held_out = [path for path in own if splits[path] == "validation"] + others
         names = sorted(f"{path.parent.name}/{path.name}" for path in held_out)
