@@ -32,8 +32,9 @@ INSIDE: dict[str, list[set[str]]] = {
     ],
     "device/kws_device": [
         {"_support", "levels", "ring_buffer"},
-        {"audio_files", "front_end", "events"},
+        {"audio_files", "front_end", "events", "mic_check"},
         {"model", "sources", "activity_gate"},
+        {"takes"},
         {"arming", "overrides", "verifier"},
         {"decoder", "near_misses"},
         {"spotter"},

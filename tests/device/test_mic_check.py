@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from kws_device import audio_files
-from kws_device.cli.mic_check import DEAD_DBFS, examine, figures, report
+from kws_device.mic_check import DEAD_DBFS, examine, figures, report
 
 RATE = 16000
 

@@ -11,11 +11,12 @@ from helpers import one_line_refusal
 
 from kws_device import InputError, audio_files
 from kws_device.sources import LISTENING
+from kws_device.takes.find import find_repeats
+from kws_device.takes.record import judge
 from kws_training.data.import_takes import import_takes
 from kws_training.data.layouts import read_dataset
-from kws_training.data.record import Plan, judge, record, unlike
+from kws_training.data.record import Plan, record, unlike
 from kws_training.data.take_files import TakeFolder, check_word
-from kws_training.data.takes import find_repeats
 
 RATE = 16000
 TAKE_S = 2.5
@@ -63,7 +64,7 @@ def session(*takes):
 
 
 def test_a_good_take_is_told_its_level_and_its_distance_from_the_noise():
-    verdict = judge(take(np.random.default_rng(0)))
+    verdict = judge(take(np.random.default_rng(0)), RATE)
     assert verdict.found is not None
     assert abs(verdict.found.start / RATE - 1.0) < 0.2
     assert verdict.text.startswith("good: -1")
@@ -82,14 +83,14 @@ def test_a_good_take_is_told_its_level_and_its_distance_from_the_noise():
     ],
 )
 def test_a_take_that_cannot_be_used_is_told_why(changes, told):
-    verdict = judge(np.clip(take(np.random.default_rng(1), **changes), -1, 1))
+    verdict = judge(np.clip(take(np.random.default_rng(1), **changes), -1, 1), RATE)
     assert verdict.found is None
     assert told in verdict.text
 
 
 def test_a_muted_microphone_ends_the_session_in_one_line():
     with pytest.raises(InputError, match="silence; see that it is plugged in and not muted"):
-        judge(np.zeros(round(TAKE_S * RATE), np.float32))
+        judge(np.zeros(round(TAKE_S * RATE), np.float32), RATE)
 
 
 def test_words_are_asked_for_in_turn_bad_takes_again_and_each_is_written_with_its_word_inside(tmp_path):
@@ -116,7 +117,7 @@ def test_words_are_asked_for_in_turn_bad_takes_again_and_each_is_written_with_it
         sound, rate = soundfile.read(path, dtype="float32")
         assert rate == RATE
         assert 0.8 < len(sound) / RATE < 1.4
-        assert judge(np.pad(sound, RATE // 4)).found is not None
+        assert judge(np.pad(sound, RATE // 4), RATE).found is not None
 
 
 def test_the_noise_of_the_room_comes_first_and_is_background_for_training(tmp_path):

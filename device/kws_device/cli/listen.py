@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import trial
+from .. import mic_check, trial
 from .._support.command import ArgumentParser, check_alone, run, word_values
 from .._support.errors import InputError
 from .._support.schema import json_text
@@ -26,7 +26,6 @@ from ..sinks import Clips, Commands, JsonLines, Lines, Sink, SystemdNotifier, fo
 from ..sinks.clips import KEEP, KEEP_MB
 from ..sources import AudioFile, AudioSource, Microphone, RawStream, microphones, portaudio
 from ..spotter import Spotter
-from . import mic_check
 from .arming_options import add_arming, arming_options
 from .mqtt_options import add_mqtt, mqtt_sinks
 from .wyoming_options import add_wyoming, serve_wyoming

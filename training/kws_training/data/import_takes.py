@@ -8,9 +8,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from kws_device import InputError, audio_files
+from kws_device.takes.find import find_repeats
 
 from .take_files import SAMPLE_RATE_HZ, TakeFolder, check_word
-from .takes import find_repeats
 
 
 def import_takes(

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from kws_device import InputError
 from kws_device._support import atomic
+from kws_device.takes.find import Found
 
 from .layouts import BACKGROUND, audio_below
-from .takes import Found
 
 SAMPLE_RATE_HZ = 16_000
 _AROUND_S = 0.25

@@ -13,10 +13,10 @@ import soundfile
 from tqdm import tqdm
 
 from kws_device import InputError, audio_files
+from kws_device.takes.find import cut, find_words
 
 from ..data.layouts import audio_below
 from ..data.splits import split_by_rank
-from ..data.takes import cut, find_words
 from ..data.tts import SAMPLE_RATE_HZ
 
 _ORDER = ("train", "validation", "train", "train", "train", "train")

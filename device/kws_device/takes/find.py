@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_device.front_end import MelConfig, log_mel
+from ..front_end import MelConfig, log_mel
 
 _HOP_S = 0.01
 _WINDOW_S = 0.025

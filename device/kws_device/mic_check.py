@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..levels import dbfs, rms
+from .levels import dbfs, rms
 
 _FRAME_S = 0.02
 """Short enough that some fall between two words, or two syllables."""

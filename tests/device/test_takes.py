@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kws_device import audio_files
-from kws_training.data.takes import cut, find_words
+from kws_device.takes.find import cut, find_words
 
 RATE = 16000
 

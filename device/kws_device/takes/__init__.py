@@ -1,0 +1,1 @@
+"""Takes: recordings of a few seconds in which somebody says one word."""
