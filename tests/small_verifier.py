@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kws_device.model import model_file
-from kws_device.model.manifest import VerifierConfig
+from kws_device.model.manifest_parts import VerifierConfig
 from kws_training.schemes.verifier import settings as verifier_settings
 from kws_training.schemes.verifier.settings import Settings
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from .model.manifest import ArmingConfig, Manifest
+from .model.manifest import Manifest
+from .model.manifest_parts import ArmingConfig
 
 
 class Arming:

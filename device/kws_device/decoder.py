@@ -28,6 +28,9 @@ class Decoder:
     Where the model has a verifier, a keyword is reported when the verifier's score exceeds the threshold, of
     several the one that exceeds it most; it counts as fallen when it is no candidate any more.
 
+    A taught word is reported in the same way at the decisions that look for it (`TaughtWords.look`). It
+    counts as fallen when a decision does not look, or its score does not exceed the threshold.
+
     Where the model has commands (`Manifest.arming`), one that exceeds its threshold before they are armed is
     not reported, nor later until its score has fallen. That fall begins no refractory time.
     """
@@ -39,7 +42,8 @@ class Decoder:
         self._smoothers = {head.name: _Smoother(head, config) for head in manifest.heads}
         self._labels = labels = manifest.labels
         self._scenes = labels.get(SCENE_HEAD, ())
-        self._keywords = [(word, labels[KEYWORD_HEAD].index(word)) for word in config.thresholds]
+        self._keywords = [(word, labels[KEYWORD_HEAD].index(word)) for word in manifest.trained_keywords]
+        self._taught = frozenset(word.word for word in manifest.taught)
         self.set_thresholds(manifest)
         self._verifies = manifest.verifier is not None
         self._falls_at = manifest.verifier.candidate_thresholds if manifest.verifier else {}
@@ -85,6 +89,7 @@ class Decoder:
         scores: dict[str, NDArray[np.float32]],
         end_s: float,
         look: Callable[[NDArray[np.float64]], Mapping[str, float]] | None = None,
+        taught: Mapping[str, float] = _NONE,
     ) -> Decision:
         """Take the scores of the window that ends at `end_s` seconds of audio.
 
@@ -92,9 +97,11 @@ class Decoder:
             scores: of the first network, by head, shape (labels,).
             end_s: of the window.
             look: of the verifier (`Verifier.look`); None where the model has none.
+            taught: the score of each taught word, where this decision looks for them.
         """
         smoothed = {name: smoother.take(scores[name]) for name, smoother in self._smoothers.items()}
-        return self.decide_smoothed(smoothed, end_s, look(smoothed[KEYWORD_HEAD]) if look else {})
+        verified = look(smoothed[KEYWORD_HEAD]) if look else {}
+        return self.decide_smoothed(smoothed, end_s, {**verified, **taught} if taught else verified)
 
     def decide_smoothed(
         self, smoothed: dict[str, NDArray[np.float64]], end_s: float, verified: Mapping[str, float] = _NONE
@@ -108,9 +115,9 @@ class Decoder:
         event = None
         if KEYWORD_HEAD in smoothed:
             thresholds = self._in_scene.get(scene, self._everywhere)
-            if self._verifies:
-                reported = self._confirm(smoothed[KEYWORD_HEAD], verified, thresholds)
-            else:
+            self._let_fall(smoothed[KEYWORD_HEAD], verified, thresholds)
+            reported = self._confirm(verified, thresholds)
+            if reported is None and not self._verifies:
                 reported = self._report(smoothed[KEYWORD_HEAD], thresholds)
             if reported is not None:
                 keyword, score = reported
@@ -125,7 +132,7 @@ class Decoder:
                     end_s,
                     scene,
                     scene_score,
-                    self._verifies,
+                    self._verifies and keyword not in self._taught,
                     self._arming.is_armed(self._decision) if self._arming else None,
                 )
         left_s = self._arming.left_s(self._decision) if self._arming else None
@@ -135,23 +142,30 @@ class Decoder:
         self, smoothed: NDArray[np.float64], thresholds: dict[str, float]
     ) -> tuple[str, float] | None:
         leader = int(smoothed.argmax())
-        scores = smoothed.tolist()
         reported = None
         for keyword, index in self._keywords:
-            if not scores[index] > thresholds[keyword]:
-                self._fall(keyword)
-            elif index == leader and self._may_report(keyword):
+            score = float(smoothed[index])
+            if score > thresholds[keyword] and index == leader and self._may_report(keyword):
                 self._held[keyword] = self._counts(keyword)
                 if self._held[keyword]:
-                    reported = keyword, scores[index]
+                    reported = keyword, score
         return reported
 
-    def _confirm(
+    def _let_fall(
         self, smoothed: NDArray[np.float64], verified: Mapping[str, float], thresholds: dict[str, float]
-    ) -> tuple[str, float] | None:
+    ) -> None:
+        """Keywords whose score is no longer over what holds them may be reported again."""
+        falls_at = self._falls_at if self._verifies else thresholds
         for keyword, index in self._keywords:
-            if not smoothed[index] > self._falls_at[keyword]:
+            if not smoothed[index] > falls_at[keyword]:
                 self._fall(keyword)
+        for keyword in self._taught:
+            if not verified.get(keyword, 0.0) > thresholds[keyword]:
+                self._fall(keyword)
+
+    def _confirm(
+        self, verified: Mapping[str, float], thresholds: dict[str, float]
+    ) -> tuple[str, float] | None:
         confirmed = []
         for keyword, score in verified.items():
             if score > thresholds[keyword] and self._may_report(keyword):

@@ -17,7 +17,7 @@ class Event:
 
     keyword: str
     score: float
-    """0 to 1: the smoothed score, or the verifier's where the model has one."""
+    """0 to 1: the smoothed score, or the verifier's where the model has one, or that of a taught word."""
     start_s: float
     """One clip before `end_s`."""
     end_s: float
@@ -52,7 +52,9 @@ class Decision:
     event: Event | None
     """The keyword that this decision reports, if it does."""
     verified: Mapping[str, float] = field(default_factory=dict)
-    """The verifier's score of each candidate on which it finished with this decision, by keyword."""
+    """The verifier's score of each candidate on which it finished with this decision, by keyword; and the
+    score of each taught word, where this decision looked for them.
+    """
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The labels by head: `labels[head][i]` has the score `scores[head][i]`."""
     level_dbfs: float = SILENCE_DBFS

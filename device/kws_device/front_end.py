@@ -137,6 +137,11 @@ class Normalisation:
         return np.divide(out, std, out=out)
 
 
+def silent_frame(config: MelConfig, normalisation: Normalisation) -> NDArray[np.float32]:
+    """A frame of digital silence, normalised, shape (mels,)."""
+    return normalisation.apply(np.full(config.mels, config.floor_db, dtype=np.float32))
+
+
 def _mel_from_hz(hz: NDArray[np.float64] | float) -> NDArray[np.float64]:
     """Slaney's Auditory Toolbox scale: linear below 1 kHz, 27 steps per factor 6.4 above."""
     hz = np.asarray(hz, dtype=np.float64)

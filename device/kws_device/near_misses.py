@@ -46,7 +46,7 @@ class NearMisses:
         self._in_scene = decoder.scene_thresholds
         self._scenes = manifest.labels.get(SCENE_HEAD, ())
         labels = manifest.labels.get(KEYWORD_HEAD, ())
-        self._columns = {word: labels.index(word) for word in manifest.keywords}
+        self._columns = {word: labels.index(word) for word in manifest.trained_keywords}
         self._verifies = manifest.verifier is not None
         self._rising: dict[str, _Rising] = {}
 
@@ -82,9 +82,8 @@ class NearMisses:
 
     def _scores(self, decision: Decision) -> Iterable[tuple[str, float]]:
         """The score of each keyword that could become an event with this decision."""
-        if self._verifies:
-            yield from decision.verified.items()
-        elif KEYWORD_HEAD in decision.scores:
+        yield from decision.verified.items()
+        if not self._verifies and KEYWORD_HEAD in decision.scores:
             smoothed = decision.scores[KEYWORD_HEAD]
             leader = int(smoothed.argmax())
             for word, column in self._columns.items():

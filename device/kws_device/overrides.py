@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ._support.errors import InputError
-from .model.manifest import ArmingConfig, Manifest
+from .model.manifest import Manifest
+from .model.manifest_parts import ArmingConfig
 
 _ARMED_S = 5.0
 

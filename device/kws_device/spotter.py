@@ -16,12 +16,13 @@ from .events import Clip, Decision, Event
 from .front_end import Workspace, log_mel
 from .levels import as_float, dbfs, peak, rms
 from .model import model_file
-from .model.engine import Engine, kinds, load_engine, load_verifier
+from .model.engine import Engine, kinds, load_embedding, load_engine, load_verifier
 from .model.manifest import KEYWORD_HEAD, Manifest
 from .model.model_file import ModelFile
 from .overrides import with_thresholds
 from .ring_buffer import Ring
 from .sources import AudioSource
+from .taught_words import TaughtWords
 from .verifier import Verifier
 
 
@@ -34,6 +35,7 @@ class Spotter:
         engine: Engine,
         skip_silence: bool = False,
         verifier: Engine | None = None,
+        embedding: Engine | None = None,
     ) -> None:
         """Everything about sound and decisions comes from the manifest.
 
@@ -43,12 +45,16 @@ class Spotter:
             skip_silence: whether the engine is asked only about once a second while nothing stands out from
                 a quiet room (ActivityGate); its last scores count in between.
             verifier: the engine of the second network, where the model has one.
+            embedding: the engine of the embedding, where words were taught.
 
         Raises:
-            ValueError: a verifier without one in the manifest, or the reverse.
+            ValueError: a verifier without one in the manifest, or the reverse; taught words without an
+                engine of the embedding.
         """
         if (verifier is None) != (manifest.verifier is None):
             raise ValueError(f"{manifest.name}: engine and manifest must both have a verifier, or neither")
+        if manifest.taught and embedding is None:
+            raise ValueError(f"{manifest.name}: taught words need the engine of the embedding")
         config = manifest.front_end
         self.manifest = manifest
         self._engine = engine
@@ -61,13 +67,15 @@ class Spotter:
         self._workspace = Workspace(config, new_frames)
         self._incremental = config.incremental
         self._verifier = None if verifier is None else Verifier(manifest, verifier)
+        # Without taught words the embedding is never asked.
+        self._taught = TaughtWords(manifest, embedding) if manifest.taught and embedding else None
         self._clip_samples = config.clip_samples
         self._samples = Ring(round(self._rate_hz * manifest.seen_ms / 1000))
         silence = self._prepared(np.full((1, config.mels), config.floor_db, dtype=np.float32))
         self._frames = Ring(config.frames, (config.mels,), silence.dtype, fill=silence)
         self._gate: ActivityGate | None = None
         if skip_silence and self._incremental:
-            self._can_be_events = np.isin(manifest.labels.get(KEYWORD_HEAD, ()), manifest.keywords)
+            self._can_be_events = np.isin(manifest.labels.get(KEYWORD_HEAD, ()), manifest.trained_keywords)
             self._gate = ActivityGate(config, new_frames, manifest.decoder.decision_ms / 1000)
         self.reset()
 
@@ -104,7 +112,9 @@ class Spotter:
     ) -> Spotter:
         """A spotter from a model file that has been read. Arguments and errors as those of `load`."""
         manifest = with_thresholds(file.manifest, thresholds or {})
-        return cls(manifest, load_engine(file, engine), skip_silence, load_verifier(file, engine))
+        embedding = load_embedding(file, engine) if manifest.taught else None
+        verifier = load_verifier(file, engine)
+        return cls(manifest, load_engine(file, engine), skip_silence, verifier, embedding)
 
     def set_thresholds(self, thresholds: Mapping[str, float]) -> None:
         """Change thresholds by keyword, in every scene, from the next decision on.
@@ -128,8 +138,9 @@ class Spotter:
         self._samples.reset()
         self._frames.reset()
         self._decoder.reset()
-        if self._verifier is not None:
-            self._verifier.reset()
+        for part in (self._verifier, self._taught):
+            if part is not None:
+                part.reset()
         if self._gate is not None:
             self._gate.reset()
         self._filled = 0
@@ -172,7 +183,9 @@ class Spotter:
         # In whole steps, so that times do not drift in a year.
         elapsed_s = self._decisions * self._step / self._rate_hz
         end_s = round(self._start_s + elapsed_s, 3)
-        decision = self._decoder.decide(scores, end_s, self._verifier.look if self._verifier else None)
+        look = self._verifier.look if self._verifier else None
+        taught = self._taught.look(scores.get(KEYWORD_HEAD), level_dbfs) if self._taught else {}
+        decision = self._decoder.decide(scores, end_s, look, taught)
         clip = None if decision.event is None else Clip(self.stretch().copy(), self._rate_hz)
         return replace(decision, level_dbfs=level_dbfs, peak_dbfs=dbfs(peak(newest)), clip=clip)
 
@@ -183,8 +196,9 @@ class Spotter:
         mels = log_mel(self.clip()[self._newest], config, self._workspace)
         silent = self._gate is not None and self._gate.is_silent(mels, level_dbfs)
         normalised = self.manifest.normalisation.apply(mels, out=mels)
-        if self._verifier is not None:
-            self._verifier.hear(normalised)
+        for part in (self._verifier, self._taught):
+            if part is not None:
+                part.hear(normalised)
         self._frames.write(self._engine.prepare(normalised))
         if not silent:
             self._last = self._engine.run(self._frames.read())

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from .front_end import silent_frame
 from .model.engine import Engine
-from .model.manifest import KEYWORD_HEAD, VERIFIER_OUTPUT, Manifest, VerifierConfig
+from .model.manifest import KEYWORD_HEAD, VERIFIER_OUTPUT, Manifest
+from .model.manifest_parts import VerifierConfig
 from .ring_buffer import Ring
 
 _SUREST = 1e-6
@@ -40,10 +42,12 @@ class Verifier:
         self._engine = engine
         self._delay = round(config.delay_ms / manifest.decoder.decision_ms)
         labels = manifest.labels[KEYWORD_HEAD]
-        self._keywords = [(word, labels.index(word)) for word in manifest.keywords]
-        self._columns = {word: config.labels.index(word) for word in manifest.keywords}
+        self._keywords = [(word, labels.index(word)) for word in manifest.trained_keywords]
+        self._columns = {word: config.labels.index(word) for word in manifest.trained_keywords}
         self._frames = Ring(
-            config.frames(manifest.front_end), (manifest.front_end.mels,), fill=_silence(manifest)
+            config.frames(manifest.front_end),
+            (manifest.front_end.mels,),
+            fill=silent_frame(manifest.front_end, manifest.normalisation),
         )
         self.reset()
 
@@ -117,10 +121,3 @@ def final_score(config: VerifierConfig, first: float, looks: list[float]) -> flo
     """
     together = sum(looks) / len(looks) + config.first_weight * log_odds(first)
     return 1 / (1 + math.exp(-(config.scale * together + config.offset)))
-
-
-def _silence(manifest: Manifest) -> NDArray[np.float32]:
-    """A frame of digital silence, normalised, shape (mels,)."""
-    front_end = manifest.front_end
-    floor = np.full(front_end.mels, front_end.floor_db, dtype=np.float32)
-    return manifest.normalisation.apply(floor)

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 SUBCOMMANDS = {
     "kws-listen": (),
+    "kws-teach": (),
     "kws-data": ("record", "import", "check", "download", "voices", "mine", "show-augmentation"),
     "kws-train": ("own", "verifier", "evaluate", "speed", "study"),
     "kws-export": ("verifier", "arming", "show"),

@@ -96,7 +96,7 @@ def _write_arming(arguments: list[str]) -> None:
     changed = [replace(file, manifest=with_arming(file.manifest, rules)) for file in files]
     for file in changed:
         path = options.out / file.path.name
-        written = model_file.write(path, file.model, file.manifest, file.verifier)
+        written = model_file.rewrite(path, file, file.manifest)
         print(f"{path}  {written.manifest.hash[:12]}", file=sys.stderr)
 
 

@@ -179,7 +179,7 @@ def _check_heads(run: Path, model: keras.Model, manifest: Manifest) -> None:
 
 def _sets(folders: Folders, manifest: Manifest, folds: str, split: str) -> list[EvaluationSet]:
     """Words and scenes of a split, alone and mixed."""
-    keywords, front_end = manifest.keywords, manifest.front_end
+    keywords, front_end = manifest.trained_keywords, manifest.front_end
     corpus = load_corpus(folders, keywords, front_end.sample_rate_hz, split, folds=folds)
     data = material(corpus, front_end.clip_samples)
     mixed = backgrounds_of(corpus)

@@ -76,7 +76,9 @@ def add_verifier(run: Path, models: Sequence[Path], out: Path) -> dict[str, Any]
         _check(parity)
         written = {}
         for path, file, manifest, name in zip(models, files, manifests, names, strict=True):
-            joined = model_file.write(folder / path.name, file.model, manifest, contents[name])
+            joined = model_file.write(
+                folder / path.name, file.model, manifest, contents[name], file.embedding
+            )
             written[path.name] = {
                 "bytes": (folder / path.name).stat().st_size,
                 "verifier_bytes": len(contents[name]),

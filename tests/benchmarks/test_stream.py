@@ -27,7 +27,7 @@ from kws_device import InputError, Spotter, audio_files
 from kws_device.decoder import Decoder
 from kws_device.events import Event
 from kws_device.model import model_file
-from kws_device.model.manifest import ArmingConfig
+from kws_device.model.manifest_parts import ArmingConfig
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 from kws_training.data.masks import Said

@@ -30,7 +30,8 @@ from kws_benchmarks.stream.trace import Trace, at_thresholds, listen
 from kws_device import InputError, Spotter
 from kws_device.decoder import Decoder
 from kws_device.events import Event
-from kws_device.model.manifest import SCHEMA, VerifierConfig
+from kws_device.model.manifest import SCHEMA
+from kws_device.model.manifest_parts import VerifierConfig
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 

@@ -19,8 +19,9 @@ from kws_device import InputError, Spotter
 from kws_device.arming import Arming, always_armed
 from kws_device.decoder import Decoder
 from kws_device.model import model_file
-from kws_device.model.manifest import ARMING_SCHEMA, SCHEMA, ArmingConfig, VerifierConfig
+from kws_device.model.manifest import ARMING_SCHEMA, SCHEMA
 from kws_device.model.manifest_json import parse, to_json
+from kws_device.model.manifest_parts import ArmingConfig, VerifierConfig
 from kws_device.overrides import ArmingOptions, with_arming, with_thresholds
 
 FILE = model_file.read(model_file.find(None))

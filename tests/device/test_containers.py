@@ -46,14 +46,14 @@ def test_what_is_joined_is_split_again(model, manifest):
     assert joined == containers.join(model, manifest)
     assert joined.startswith(model)
     assert containers.kind(joined) == containers.kind(model)
-    assert containers.split(joined) == (model, manifest, None)
+    assert containers.split(joined) == containers.Parts(model, manifest)
 
 
 @given(manifest=st.binary(max_size=1000), graph=st.binary(max_size=70_000))
 def test_a_verifier_is_split_from_an_onnx_file_as_it_was_joined(manifest, graph):
     model, verifier = onnx_model(metadata=OTHER_METADATA), onnx_model(graph)
     joined = containers.join(model, manifest, verifier)
-    assert containers.split(joined) == (model, manifest, verifier)
+    assert containers.split(joined) == containers.Parts(model, manifest, verifier)
     # It costs its own bytes, and a few for its field.
     assert len(joined) - len(containers.join(model, manifest)) <= len(verifier) + 6
 
@@ -76,10 +76,10 @@ def test_a_model_alone_has_no_manifest(model):
 def test_any_bytes_are_split_or_refused(content):
     for damaged in (content, b"\x08" + content, TFLITE[:8] + content):
         try:
-            model, manifest, verifier = containers.split(damaged)
+            parts = containers.split(damaged)
         except ValueError:
             continue
-        assert containers.split(containers.join(model, manifest, verifier)) == (model, manifest, verifier)
+        assert containers.split(containers.join(*parts)) == parts
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, no model", b"PK\3\4" + bytes(40)])

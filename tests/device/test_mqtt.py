@@ -23,7 +23,7 @@ from mqtt_broker import Mosquitto, Observer, needs_mosquitto, until
 
 from kws_device import Decision, Event, InputError, Spotter
 from kws_device.model import model_file
-from kws_device.model.manifest import ArmingConfig
+from kws_device.model.manifest_parts import ArmingConfig
 from kws_device.overrides import with_thresholds
 from kws_device.requests import Arm, Mute, Reload, Requests, SetThresholds
 from kws_device.sinks.mqtt import discovery, settings

@@ -10,7 +10,7 @@ import pytest
 
 from kws_device import InputError, Session, Sink, Spotter, audio_files
 from kws_device.model import model_file
-from kws_device.model.manifest import ArmingConfig
+from kws_device.model.manifest_parts import ArmingConfig
 from kws_device.requests import Arm, Mute, Reload, Requests, SetThresholds
 from kws_device.sources import LISTENING
 

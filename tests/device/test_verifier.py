@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from kws_device import InputError, Spotter
 from kws_device.decoder import Decoder
 from kws_device.model import model_file
-from kws_device.model.manifest import SCHEMA, VerifierConfig
+from kws_device.model.manifest import SCHEMA
 from kws_device.model.manifest_json import parse, to_json
+from kws_device.model.manifest_parts import VerifierConfig
 from kws_device.verifier import Verifier, final_score, log_odds
 
 FILE = first_network()

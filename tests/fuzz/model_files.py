@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import onnx
+import small_embedding
 from fuzz.mutations import changed_bytes, changed_json
 from fuzz.networks import changed_onnx, changed_tflite, unpack_tflite
 
 from kws_device import InputError
 from kws_device.model import containers, manifest, manifest_json
+from kws_device.model.taught_words import TaughtWord
 from kws_export.tensor_names import packed
 
 _STRUCTURED = {containers.TFLITE: changed_tflite, containers.ONNX: changed_onnx}
@@ -35,8 +37,11 @@ class ModelMutants:
         path, sound = folder / f"mutant.{kind}", folder / "words.wav"
         sound.hardlink_to(self.sound)
         parts = containers.split(self.content)
-        if rng.random() < 0.3:
+        what = rng.random()
+        if what < 0.3:
             parts = with_verifier(parts)
+        elif what < 0.5 and kind == containers.ONNX:
+            parts = with_taught_word(parts)
         path.write_bytes(_mutant(parts, str(kind), rng))
         read: list[Sequence[object]] = [
             ("kws-listen", "--model", path, "--info"),
@@ -49,7 +54,7 @@ class ModelMutants:
 
 
 def _mutant(parts: containers.Parts, kind: str, rng: Random) -> bytes:
-    model, text, verifier = parts
+    text = parts.manifest
     what = rng.random()
     if what < 0.15:
         return changed_bytes(containers.join(*sealed(parts)), rng)
@@ -57,14 +62,16 @@ def _mutant(parts: containers.Parts, kind: str, rng: Random) -> bytes:
         text = changed_json(text.decode(), rng).encode()
     else:
         change = _STRUCTURED[kind] if what < 0.9 else changed_bytes
-        if verifier is not None and rng.random() < 0.5:
-            verifier = change(verifier, rng)
-        else:
-            model = change(model, rng)
+        networks = [name for name in ("model", "verifier", "embedding") if getattr(parts, name) is not None]
+        name = rng.choice(networks)
+        parts = parts._replace(**{name: change(getattr(parts, name), rng)})
+        if parts.bank is not None and rng.random() < 0.2:
+            parts = parts._replace(bank=changed_bytes(parts.bank, rng))
+    parts = parts._replace(manifest=text)
     try:
-        return containers.join(*sealed(containers.Parts(model, text, verifier)))
+        return containers.join(*sealed(parts))
     except ValueError:  # no longer of a kind that could hold a manifest
-        return model + text
+        return parts.model + text
 
 
 def sealed(parts: containers.Parts) -> containers.Parts:
@@ -73,6 +80,9 @@ def sealed(parts: containers.Parts) -> containers.Parts:
         data: dict[str, Any] = json.loads(parts.manifest)
         if parts.verifier is not None:
             data["verifier"]["sha256"] = hashlib.sha256(parts.verifier).hexdigest()
+        if parts.embedding is not None and parts.bank is not None:
+            data["embedding"]["sha256"] = hashlib.sha256(parts.embedding).hexdigest()
+            data["embedding"]["bank_sha256"] = hashlib.sha256(parts.bank).hexdigest()
         parsed = manifest_json.parse(json.dumps(data), "mutant")
         data["hash"] = manifest_json.content_hash(parts.model, parsed)
     except (InputError, ValueError, TypeError, KeyError, RecursionError):
@@ -93,6 +103,23 @@ def with_verifier(parts: containers.Parts) -> containers.Parts:
     verifier = (_tflite_verifier if tflite else _onnx_verifier)(parts.model)
     text = json.dumps({**data, "schema": manifest.SCHEMA}).encode()
     return sealed(containers.Parts(parts.model, text, verifier))
+
+
+def with_taught_word(parts: containers.Parts) -> containers.Parts:
+    """The ONNX model with an embedding and a word that sounds like everything."""
+    made = manifest_json.parse(parts.manifest, "fuzz")
+    word = TaughtWord("anything", 5, (1,) * small_embedding.SIZE, 5.0, 1.0)
+    decoder = replace(made.decoder, thresholds={**made.decoder.thresholds, word.word: 0.5})
+    changed = replace(
+        made,
+        schema=manifest.EMBEDDING_SCHEMA,
+        embedding=small_embedding.config(),
+        taught=(word,),
+        decoder=decoder,
+    )
+    network = small_embedding.network(made)
+    text = manifest_json.to_json(changed).encode()
+    return sealed(containers.Parts(parts.model, text, parts.verifier, network, bytes(small_embedding.SIZE)))
 
 
 def _tflite_verifier(content: bytes) -> bytes:

@@ -18,7 +18,7 @@ from helpers import first_network, one_line_refusal
 from kws_device import AudioFile, InputError, Spotter, audio_files
 from kws_device.model import model_file
 from kws_device.model.engine import load_engine
-from kws_device.model.manifest import ArmingConfig
+from kws_device.model.manifest_parts import ArmingConfig
 from kws_training.data.masks import Masks, Said, covers, keywords_in
 from kws_training.data.mined import BEFORE_S, BEHIND_S, read_mined, read_table
 from kws_training.mining.mine import Plan, mine

@@ -14,7 +14,7 @@ import soundfile
 from kws_device import InputError
 from kws_device.front_end import log_mel
 from kws_device.model import model_file
-from kws_device.model.manifest import ArmingConfig, VerifierConfig
+from kws_device.model.manifest_parts import ArmingConfig, VerifierConfig
 from kws_training.data.corpus import Recording
 from kws_training.data.layouts import Clip
 from kws_training.data.mined import Mined, Stretch, write_table

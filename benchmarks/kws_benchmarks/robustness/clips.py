@@ -120,7 +120,7 @@ def windows(
     if folders.speech is not None:
         speech = read_dataset(folders.speech)
         for clip in speech.split(split):
-            label = head_label(clip.label, manifest.keywords)
+            label = head_label(clip.label, manifest.trained_keywords)
             words.append(Window(label, partial(_word, clip, label, rate, length)))
         noise = Corpus([], [], background_part(speech, split, rate), [])
         words += [Window(item.label, partial(_same, item)) for item in material(noise, length).words]

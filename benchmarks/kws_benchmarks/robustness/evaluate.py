@@ -150,7 +150,7 @@ class _Run:
                     self.worst[head].add(condition.name, judgement)
             words = judged.get(KEYWORD_HEAD)
             if words is not None and (reports := self._reports(set_.kind)):
-                accepted = Accepted(reports, model.manifest.keywords)
+                accepted = Accepted(reports, model.manifest.trained_keywords)
                 self._accepted.setdefault(condition.name, accepted).add(words)
             clean = words if set_.kind == "clean" else clean
             if set_.kind == "shift" and words is not None and clean is not None:

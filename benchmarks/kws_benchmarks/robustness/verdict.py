@@ -155,7 +155,9 @@ def _best_names(matrix: Confusion) -> tuple[dict[int, int], float]:
 
 def _heard(clean: dict[str, Any], manifest: Manifest) -> Iterator[str]:
     if words := clean.get(KEYWORD_HEAD):
-        each = {word: words["per_class"][word] for word in manifest.keywords if word in words["per_class"]}
+        each = {
+            word: words["per_class"][word] for word in manifest.trained_keywords if word in words["per_class"]
+        }
         text = f"Clean, {100 * words['accuracy']:.1f} % of {words['n']} words are right"
         if each:
             weakest = min(each, key=lambda word: each[word]["accuracy"])
@@ -229,7 +231,7 @@ def _false_alarms(manifest: Manifest, matrix: Confusion) -> Iterator[Finding]:
     labels = manifest.labels[KEYWORD_HEAD]
     if UNKNOWN not in labels or not (total := matrix[labels.index(UNKNOWN)].sum()):
         return
-    taken = sum(matrix[labels.index(UNKNOWN), labels.index(word)] for word in manifest.keywords)
+    taken = sum(matrix[labels.index(UNKNOWN), labels.index(word)] for word in manifest.trained_keywords)
     share = taken / total
     yield Finding(
         "bad" if share > _LOSES_MUCH else "plain",

@@ -7,7 +7,7 @@ from typing import Any
 
 from kws_device import InputError, Manifest
 from kws_device.arming import always_armed
-from kws_device.model.manifest import ArmingConfig
+from kws_device.model.manifest_parts import ArmingConfig
 
 from .figures import hit_rate
 from .listeners import Heard

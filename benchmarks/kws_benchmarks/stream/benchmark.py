@@ -10,7 +10,7 @@ from typing import Any
 from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.schema import json_text
-from kws_device.model.manifest import ArmingConfig
+from kws_device.model.manifest_parts import ArmingConfig
 from kws_device.overrides import ArmingOptions, with_arming
 from kws_training.data.layouts import read_dataset
 
@@ -72,7 +72,7 @@ def stream(
         check_tried(listener.manifest, arming)
     if tuning is None:
         return measured(listener, plan, out, room, arming)
-    files = check_writable(model, tuning.also, listener.manifest.keywords)
+    files = check_writable(model, tuning.also, listener.manifest.trained_keywords)
     if plan.speech is None:
         raise InputError("--tune needs words; give --speech")
     rate = tuning.false_accepts_per_hour

@@ -83,7 +83,7 @@ class ModelListener:
         """The model's own rules. It is heard without them: `armed.armed_figures` tries them afterwards."""
         self.manifest = file.manifest.with_arming(None)
         self._spotter = Spotter.of(replace(file, manifest=self.manifest))
-        if not self.manifest.keywords:
+        if not self.manifest.trained_keywords:
             raise InputError(f"{self.manifest.name}: has no keyword head; give another model")
         self.name, self.hash = self.manifest.name, self.manifest.hash
         self.thresholds = self.manifest.decoder.thresholds

@@ -125,7 +125,7 @@ def check_writable(model: str | Path | None, also: Sequence[Path], keywords: Seq
         )
     paths = [Path(model), *also]
     for path in paths:
-        if set(model_file.read(path).manifest.keywords) != set(keywords):
+        if set(model_file.read(path).manifest.trained_keywords) != set(keywords):
             raise InputError(f"{path}: has other keywords than {', '.join(keywords)}; tune it separately")
     return paths
 
@@ -136,4 +136,4 @@ def write(path: Path, thresholds: Mapping[str, float], false_accepts_per_hour: f
     manifest = at_thresholds(file.manifest, thresholds)
     decoder = replace(manifest.decoder, false_accepts_per_hour=false_accepts_per_hour)
     manifest = replace(manifest, decoder=decoder)
-    return model_file.write(path, file.model, manifest, file.verifier).manifest
+    return model_file.rewrite(path, file, manifest).manifest

@@ -88,7 +88,7 @@ def listen(spotter: Spotter, segments: Iterable[Segment]) -> Trace:
 
 def _of_interest(manifest: Manifest) -> tuple[list[int], NDArray[np.float64]]:
     """The keywords' columns of their head, and the first network's smallest score of each that matters."""
-    columns = [manifest.labels[KEYWORD_HEAD].index(word) for word in manifest.keywords]
+    columns = [manifest.labels[KEYWORD_HEAD].index(word) for word in manifest.trained_keywords]
     return columns, np.minimum(LEAST_THRESHOLD, _lowest(manifest))
 
 
@@ -101,7 +101,9 @@ def _lowest(manifest: Manifest) -> NDArray[np.float64]:
     tables = [decoder.thresholds, *decoder.scene_thresholds.values()]
     if manifest.verifier is not None:
         tables = [manifest.verifier.candidate_thresholds]
-    return np.array([min(table[word] for table in tables if word in table) for word in manifest.keywords])
+    return np.array(
+        [min(table[word] for table in tables if word in table) for word in manifest.trained_keywords]
+    )
 
 
 def at_thresholds(manifest: Manifest, thresholds: Mapping[str, float]) -> Manifest:

@@ -1,10 +1,10 @@
-"""How manifest and verifier travel in a model file: a zip behind a .tflite, the last fields of an .onnx.
+"""How manifest and further networks travel in a model file: a zip behind a .tflite, last fields of an .onnx.
 
 The FlatBuffer reader ignores what follows the model, and zip readers look for their directory at
 the end, so both find their part (the convention of TFLite metadata). An ONNX file is a protocol
 buffer message, to which fields can be appended: the manifest is an entry of `metadata_props`, which is
-meant for such things, and the verifier, whose bytes are no text, is a field of its own, which other
-readers skip. Neither needs TensorFlow or onnx to be read.
+meant for such things. The verifier, the embedding and its bank, whose bytes are no text, are fields of their
+own, which other readers skip. Neither needs TensorFlow or onnx to be read.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ from .protobuf import Field, field, fields
 
 TFLITE, ONNX = "tflite", "onnx"
 
-_ZIP_MANIFEST, _ZIP_VERIFIER = "kws-manifest.json", "kws-verifier.tflite"
+_ZIP_MANIFEST = "kws-manifest.json"
+_ZIP_NAMES = {
+    "verifier": "kws-verifier.tflite",
+    "embedding": "kws-embedding.tflite",
+    "bank": "kws-embedding-bank.bin",
+}
 _KEY_MANIFEST = b"kws-manifest"
 _LARGEST_MANIFEST = 1 << 20
-_LARGEST_VERIFIER = 8 << 20
+_LARGEST_PART = 8 << 20
 _TFLITE_MARK = b"TFL3"
 _IR_VERSION, _METADATA_PROPS = 1, 14
 """Fields of onnx.ModelProto; of a metadata entry (StringStringEntryProto) 1 is the key, 2 the value."""
-_VERIFIER = 27511
-"""The field of the second network, far above those of onnx.ModelProto (26 in 2026)."""
+_FIELDS = {"verifier": 27511, "embedding": 27512, "bank": 27513}
+"""Fields of the parts, in their order, far above those of onnx.ModelProto (26 in 2026)."""
 _MOST_FIELDS = 1000
 """Of an onnx.ModelProto: a dozen, and one for each entry of its metadata."""
 
@@ -38,8 +43,12 @@ class Parts(NamedTuple):
     """The first network."""
     manifest: bytes
     """JSON."""
-    verifier: bytes | None
+    verifier: bytes | None = None
     """The second network."""
+    embedding: bytes | None = None
+    """The network that turns a word into an embedding."""
+    bank: bytes | None = None
+    """Embeddings of talk, int8."""
 
 
 def kind(content: bytes) -> str | None:
@@ -50,75 +59,95 @@ def kind(content: bytes) -> str | None:
     return ONNX if content[:1] == bytes([_IR_VERSION << 3]) else None
 
 
-def join(model: bytes, manifest: bytes, verifier: bytes | None = None) -> bytes:
-    """Model, verifier and manifest as the content of one file; equal input gives equal bytes.
+def join(
+    model: bytes,
+    manifest: bytes,
+    verifier: bytes | None = None,
+    embedding: bytes | None = None,
+    bank: bytes | None = None,
+) -> bytes:
+    """The parts as the content of one file; equal input gives equal bytes.
 
     Args:
         model: the first network.
         manifest: JSON.
         verifier: a second network of the same kind as the model; None: there is none.
+        embedding: a third network of the same kind; None: there is none.
+        bank: of the embedding.
 
     Raises:
         ValueError: a network is of neither kind, or they are of different kinds.
     """
-    if kind(model) is None:
-        raise ValueError("neither a TFLite nor an ONNX model")
-    if verifier is not None and kind(verifier) != kind(model):
-        raise ValueError("model and verifier are of different kinds")
+    parts = Parts(model, manifest, verifier, embedding, bank)
+    _check_kinds(parts)
+    further = {name: part for name in _FIELDS if (part := getattr(parts, name)) is not None}
     if kind(model) == TFLITE:
         buffer = io.BytesIO()
         buffer.write(model)
         with zipfile.ZipFile(buffer, "a") as archive:
-            if verifier is not None:
-                archive.writestr(_entry(_ZIP_VERIFIER), verifier)
+            for name, part in further.items():
+                archive.writestr(_entry(_ZIP_NAMES[name]), part)
             archive.writestr(_entry(_ZIP_MANIFEST), manifest)
         return buffer.getvalue()
-    second = field(_VERIFIER, verifier) if verifier is not None else b""
-    return model + _metadata(_KEY_MANIFEST, manifest) + second
+    fields_behind = [field(_FIELDS[name], part) for name, part in further.items()]
+    return b"".join([model, _metadata(_KEY_MANIFEST, manifest), *fields_behind])
 
 
 def split(content: bytes) -> Parts:
     """The reverse of `join`.
 
     Raises:
-        ValueError: no model, one without a manifest, cut short, or with a verifier of another kind.
+        ValueError: no model, one without a manifest, cut short, or with networks of different kinds.
     """
     if kind(content) is None:
         raise ValueError("neither a TFLite nor an ONNX model")
     parts = _split_tflite(content) if kind(content) == TFLITE else _split_onnx(content)
-    if parts.verifier is not None and kind(parts.verifier) != kind(parts.model):
-        raise ValueError("model and verifier are of different kinds")
+    _check_kinds(parts)
     return parts
+
+
+def _check_kinds(parts: Parts) -> None:
+    if kind(parts.model) is None:
+        raise ValueError("neither a TFLite nor an ONNX model")
+    for name in ("verifier", "embedding"):
+        network = getattr(parts, name)
+        if network is not None and kind(network) != kind(parts.model):
+            raise ValueError(f"model and {name} are of different kinds")
 
 
 def _split_tflite(content: bytes) -> Parts:
     model, entries = stored_zip.split(content)
-    return _parts(model, entries.get(_ZIP_MANIFEST), entries.get(_ZIP_VERIFIER))
+    further = {name: entries[entry] for name, entry in _ZIP_NAMES.items() if entry in entries}
+    return _parts(model, entries.get(_ZIP_MANIFEST), further)
 
 
 def _split_onnx(content: bytes) -> Parts:
     found = list(fields(content, _MOST_FIELDS))
-    verifier = _bytes(found.pop()) if found[-1].number == _VERIFIER else None
+    further: dict[str, bytes] = {}
+    for name, number in reversed(_FIELDS.items()):
+        if found and found[-1].number == number:
+            further[name] = _bytes(found.pop(), name)
+    if not found:
+        raise ValueError("no manifest in it")
     manifest = _metadata_value(found[-1], _KEY_MANIFEST)
-    return _parts(content[: found[-1].start], manifest, verifier)
+    return _parts(content[: found[-1].start], manifest, further)
 
 
-def _bytes(part: Field) -> bytes:
+def _bytes(part: Field, name: str) -> bytes:
     if not isinstance(part.value, bytes):
-        raise ValueError("the verifier is a number")
+        raise ValueError(f"the {name} is a number")
     return part.value
 
 
-def _parts(model: bytes, manifest: bytes | None, verifier: bytes | None) -> Parts:
+def _parts(model: bytes, manifest: bytes | None, further: dict[str, bytes]) -> Parts:
     if manifest is None:
         raise ValueError("no manifest in it")
-    for what, part, largest in (
-        ("manifest", manifest, _LARGEST_MANIFEST),
-        ("verifier", verifier or b"", _LARGEST_VERIFIER),
-    ):
-        if len(part) > largest:
-            raise ValueError(f"the {what} is larger than {largest >> 20} MB")
-    return Parts(model, manifest, verifier)
+    if len(manifest) > _LARGEST_MANIFEST:
+        raise ValueError(f"the manifest is larger than {_LARGEST_MANIFEST >> 20} MB")
+    for name, part in further.items():
+        if len(part) > _LARGEST_PART:
+            raise ValueError(f"the {name} is larger than {_LARGEST_PART >> 20} MB")
+    return Parts(model, manifest, **further)
 
 
 def _metadata_value(part: Field, key: bytes) -> bytes | None:

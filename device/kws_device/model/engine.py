@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from .._support.errors import InputError
 from .._support.native_stderr import quiet_libraries
 from . import onnx_graph, tflite_graph
-from .containers import ONNX, TFLITE, kind
-from .manifest import VERIFIER_OUTPUT
+from .containers import ONNX, TFLITE
 from .model_file import ModelFile
+from .networks import Network, embedding_network, first_network, second_network
 from .tensors import Output, Quantiser, scores_of
 
 
@@ -41,58 +40,6 @@ class Engine(Protocol):
     def scores(self, window: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Scores by head for one normalised window, shape (frames, mels)."""
         return self.run(self.prepare(window))
-
-
-@dataclass(frozen=True)
-class Network:
-    """One of a model file's networks, and what its tensors must be."""
-
-    path: Path
-    """Of the file, for errors."""
-    content: bytes
-    frames: int
-    mels: int
-    labels: dict[str, int]
-    """Number of labels by output."""
-    softmax: dict[str, bool]
-    """By output: whether it gives logits, whose softmax are the scores."""
-
-    @property
-    def kind(self) -> str:
-        """containers.TFLITE or containers.ONNX."""
-        return kind(self.content) or TFLITE
-
-    def place(self, output: str) -> str:
-        """What errors call an output."""
-        return f"{self.path}: output {output}"
-
-
-def first_network(file: ModelFile) -> Network:
-    """The network that looks at every window."""
-    front_end, heads = file.manifest.front_end, file.manifest.heads
-    return Network(
-        file.path,
-        file.model,
-        front_end.frames,
-        front_end.mels,
-        {head.name: len(head.labels) for head in heads},
-        {head.name: head.softmax for head in heads},
-    )
-
-
-def second_network(file: ModelFile) -> Network | None:
-    """The network that looks at candidates; None where the model has no verifier."""
-    config, front_end = file.manifest.verifier, file.manifest.front_end
-    if config is None or file.verifier is None:
-        return None
-    return Network(
-        file.path,
-        file.verifier,
-        config.frames(front_end),
-        front_end.mels,
-        {VERIFIER_OUTPUT: len(config.labels)},
-        {VERIFIER_OUTPUT: config.softmax},
-    )
 
 
 class TfliteEngine(Engine):
@@ -260,6 +207,12 @@ def load_engine(file: ModelFile, name: str | None = None, threads: int = 1) -> E
 def load_verifier(file: ModelFile, name: str | None = None, threads: int = 1) -> Engine | None:
     """The engine of a model's verifier, None where it has none. Arguments and errors as `load_engine`."""
     network = second_network(file)
+    return None if network is None else _load(network, name, threads)
+
+
+def load_embedding(file: ModelFile, name: str | None = None, threads: int = 1) -> Engine | None:
+    """The engine of a model's embedding, None where it has none. Arguments and errors as `load_engine`."""
+    network = embedding_network(file)
     return None if network is None else _load(network, name, threads)
 
 

@@ -6,14 +6,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._support.schema import check_range, listed
-from .._support.untrusted_text import printable
 from ..front_end import MelConfig, Normalisation
+from .manifest_parts import MOST_LABELS, ArmingConfig, VerifierConfig, check_name
+from .taught_words import EmbeddingConfig, TaughtWord, check_taught
 
 SCHEMA = 4
 """Of a new manifest without `arming`."""
 ARMING_SCHEMA = 5
-READABLE = (3, SCHEMA, ARMING_SCHEMA)
-"""Schemas that are read: 4 is 3 with `verifier`, 5 is 4 with `arming`. A file keeps its schema."""
+EMBEDDING_SCHEMA = 6
+READABLE = (3, SCHEMA, ARMING_SCHEMA, EMBEDDING_SCHEMA)
+"""Schemas that are read: 4 is 3 with `verifier`, 5 is 4 with `arming`, 6 is 5 with `embedding` and `taught`.
+
+A file keeps its schema.
+"""
 
 UNKNOWN = "_unknown_"
 SILENCE = "_silence_"
@@ -22,15 +27,11 @@ SCENE_HEAD = "scene"
 VERIFIER_OUTPUT = "verifier"
 """The name of the verifier's only output."""
 
-_MOST_LABELS = 1000
-_LONGEST_NAME = 100
-"""In characters: of the model or a label."""
 _LONGEST_SOURCE = 300
 """In characters: it may be the name of a folder."""
 _LONGEST_SMOOTHING_S = 10.0
 _LONGEST_REFRACTORY_S = 60.0
 _SHORTEST_DECISION_MS = 10.0
-_LONGEST_ARMED_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ class Head:
         """Raises ValueError for labels that are none, or a smoothing that is none."""
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise ValueError(f"the labels of head {self.name} are empty or not distinct")
-        check_range(f"the number of labels of head {self.name}", len(self.labels), 1, _MOST_LABELS)
+        check_range(f"the number of labels of head {self.name}", len(self.labels), 1, MOST_LABELS)
         for label in self.labels:
-            _check_name("a label", label)
+            check_name("a label", label)
         if unknown := set(self.not_events) - set(self.labels):
             raise ValueError(f"head {self.name} has no label {listed(unknown)}")
         check_range(f"smoothing_s of head {self.name}", self.smoothing_s, 0, _LONGEST_SMOOTHING_S)
@@ -92,77 +93,6 @@ class DecoderConfig:
 
 
 @dataclass(frozen=True)
-class VerifierConfig:
-    """When a second network is asked about a candidate of the first, and what its answer means."""
-
-    clip_ms: float
-    """How much sound it sees at once, through the model's front end; at least that of the first network."""
-    delay_ms: float
-    """From the decision that makes a candidate to the first look at it."""
-    looks: int
-    """So many consecutive decisions look at a candidate; their log-odds are averaged."""
-    labels: tuple[str, ...]
-    """In the order of its output's values; the keywords among them."""
-    softmax: bool
-    """Whether it gives logits, whose softmax are the scores; else it gives the scores."""
-    candidate_thresholds: dict[str, float]
-    """The smoothed score of the first network that makes each keyword a candidate."""
-    first_weight: float
-    """Of the first network's log-odds, beside the verifier's own, which have the weight 1."""
-    scale: float
-    """The score of an event is sigmoid(scale * log-odds + offset)."""
-    offset: float
-    sha256: str
-    """Of the verifier's bytes, in hexadecimal."""
-
-    def frames(self, front_end: MelConfig) -> int:
-        """Frames of the stretch that it sees."""
-        return front_end.frames_of(round(front_end.sample_rate_hz * self.clip_ms / 1000))
-
-    def __post_init__(self) -> None:
-        """Raises ValueError where the parts do not fit each other."""
-        check_range("clip_ms of the verifier", self.clip_ms, 1, 10_000)
-        check_range("delay_ms", self.delay_ms, 0, 2000)
-        check_range("looks", self.looks, 1, 10)
-        check_range("the number of labels of the verifier", len(self.labels), 2, _MOST_LABELS)
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError("the labels of the verifier are not distinct")
-        for label in self.labels:
-            _check_name("a label", label)
-        for word, threshold in self.candidate_thresholds.items():
-            check_range(f"the candidate threshold of {word}", threshold, 0, 1)
-        check_range("first_weight", self.first_weight, 0, 10)
-        check_range("scale", self.scale, 1e-3, 100)
-        check_range("offset", self.offset, -100, 100)
-
-
-@dataclass(frozen=True)
-class ArmingConfig:
-    """Keywords that count only for a while after another keyword, which arms them."""
-
-    armed_by: str
-    """The keyword that arms the others."""
-    armed_s: float
-    """They count for so long after its event."""
-    commands: tuple[str, ...]
-    """The keywords that it arms. All others count at any time."""
-    thresholds: dict[str, float]
-    """Of commands: what their score must exceed instead of the decoder's thresholds, in every scene."""
-
-    def __post_init__(self) -> None:
-        """Raises ValueError where the parts do not fit each other."""
-        check_range("armed_s", self.armed_s, 0.1, _LONGEST_ARMED_S)
-        if not self.commands or len(set(self.commands)) != len(self.commands):
-            raise ValueError("the commands of arming are empty or not distinct")
-        if self.armed_by in self.commands:
-            raise ValueError(f"{self.armed_by} cannot arm itself; take it out of the commands")
-        if unknown := set(self.thresholds) - set(self.commands):
-            raise ValueError(f"arming has thresholds of {listed(unknown)}, which are no commands")
-        for word, threshold in self.thresholds.items():
-            check_range(f"the armed threshold of {word}", threshold, 0, 1)
-
-
-@dataclass(frozen=True)
 class Source:
     """Data that the model was trained on."""
 
@@ -173,7 +103,7 @@ class Source:
 
     def __post_init__(self) -> None:
         """Raises ValueError for a name that cannot be printed."""
-        _check_name("the name of a source", self.name, _LONGEST_SOURCE)
+        check_name("the name of a source", self.name, _LONGEST_SOURCE)
 
 
 @dataclass(frozen=True)
@@ -201,10 +131,14 @@ class Manifest:
     """sha256 over the model's bytes and this manifest without the hash."""
     arming: ArmingConfig | None = None
     """None: every keyword counts at any time."""
+    embedding: EmbeddingConfig | None = None
+    """None: no words can be taught."""
+    taught: tuple[TaughtWord, ...] = ()
+    """Words that were taught with the embedding."""
 
     def __post_init__(self) -> None:
         """Raises ValueError where a part is out of its range, or the parts do not fit each other."""
-        _check_name("the model's name", self.name)
+        check_name("the model's name", self.name)
         names = [head.name for head in self.heads]
         if not names or len(set(names)) != len(names) or set(names) - {KEYWORD_HEAD, SCENE_HEAD}:
             raise ValueError(f"heads must be {KEYWORD_HEAD}, {SCENE_HEAD} or both, not {names}")
@@ -228,6 +162,29 @@ class Manifest:
             self._check_verifier(self.verifier)
         if self.arming is not None:
             self._check_arming(self.arming)
+        if self.embedding is not None:
+            self._check_embedding(self.embedding)
+        elif self.taught:
+            raise ValueError("taught words need an embedding")
+
+    def _check_embedding(self, embedding: EmbeddingConfig) -> None:
+        """Raises ValueError where the embedding or the taught words do not fit the model."""
+        if self.schema < EMBEDDING_SCHEMA:
+            raise ValueError(f"an embedding needs schema {EMBEDDING_SCHEMA}")
+        if not self.trained_keywords:
+            raise ValueError("an embedding needs a model with keywords")
+        self._check_longer("the embedding", embedding.clip_ms)
+        for word in self.taught:
+            check_name("a taught word", word.word)
+        check_taught(self.taught, embedding.size, self.trained_keywords)
+
+    def _check_longer(self, what: str, clip_ms: float) -> None:
+        """Raises ValueError where a network cannot look at `clip_ms` of the first network's frames."""
+        if not self.front_end.incremental:
+            raise ValueError(f"{what} needs a front end without top_db whose frames are not centred")
+        hops = clip_ms / self.front_end.hop_ms
+        if clip_ms < self.front_end.clip_ms or abs(hops - round(hops)) > 1e-6:
+            raise ValueError(f"clip_ms of {what} must be whole hops, at least those of the front end")
 
     def _check_arming(self, arming: ArmingConfig) -> None:
         """Raises ValueError where arming does not fit the model."""
@@ -240,15 +197,12 @@ class Manifest:
         """Raises ValueError where the verifier does not fit the first network."""
         if self.schema < SCHEMA:
             raise ValueError(f"a verifier needs schema {SCHEMA}")
-        if not self.keywords or not set(self.keywords) <= set(verifier.labels):
+        words = self.trained_keywords
+        if not words or not set(words) <= set(verifier.labels):
             raise ValueError("the verifier must know every keyword of the model")
-        if set(verifier.candidate_thresholds) != set(self.keywords):
-            raise ValueError(f"candidate_thresholds must be those of {listed(self.keywords)}")
-        if not self.front_end.incremental:
-            raise ValueError("a verifier needs a front end without top_db whose frames are not centred")
-        hops = verifier.clip_ms / self.front_end.hop_ms
-        if verifier.clip_ms < self.front_end.clip_ms or abs(hops - round(hops)) > 1e-6:
-            raise ValueError("clip_ms of the verifier must be whole hops, at least those of the front end")
+        if set(verifier.candidate_thresholds) != set(words):
+            raise ValueError(f"candidate_thresholds must be those of {listed(words)}")
+        self._check_longer("the verifier", verifier.clip_ms)
         steps = verifier.delay_ms / self.decoder.decision_ms
         if abs(steps - round(steps)) > 1e-6:
             raise ValueError("delay_ms must be a whole number of decisions")
@@ -262,12 +216,23 @@ class Manifest:
 
     def with_arming(self, arming: ArmingConfig | None) -> Manifest:
         """The manifest with other rules of arming; ValueError where they do not fit the model."""
-        schema = self.schema if arming is None else ARMING_SCHEMA
+        schema = self.schema if arming is None else max(self.schema, ARMING_SCHEMA)
         return replace(self, schema=schema, arming=arming)
 
     def without_verifier(self) -> Manifest:
         """The manifest of the first network alone, for those who measure or train it."""
-        return replace(self, verifier=None)
+        trained = {word: self.decoder.thresholds[word] for word in self.trained_keywords}
+        decoder = replace(self.decoder, thresholds=trained)
+        return replace(self, decoder=decoder, verifier=None, embedding=None, taught=())
+
+    def with_taught(self, words: tuple[TaughtWord, ...], thresholds: dict[str, float]) -> Manifest:
+        """The manifest with other taught words, and the thresholds of all keywords.
+
+        Raises:
+            ValueError: the words do not fit the model.
+        """
+        decoder = replace(self.decoder, thresholds=thresholds)
+        return replace(self, taught=words, decoder=decoder)
 
     def head(self, name: str) -> Head | None:
         """The head of that name, or None."""
@@ -275,8 +240,9 @@ class Manifest:
 
     @property
     def seen_ms(self) -> float:
-        """How much sound the model sees at once: the verifier sees more than the first network."""
-        return self.verifier.clip_ms if self.verifier else self.front_end.clip_ms
+        """How much sound the model sees at once: its later networks see more than the first."""
+        further = [part.clip_ms for part in (self.verifier, self.embedding) if part is not None]
+        return max([self.front_end.clip_ms, *further])
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
@@ -285,14 +251,11 @@ class Manifest:
 
     @property
     def keywords(self) -> tuple[str, ...]:
-        """The labels that can become an event."""
+        """The words that can become an event, the taught ones last."""
+        return self.trained_keywords + tuple(word.word for word in self.taught)
+
+    @property
+    def trained_keywords(self) -> tuple[str, ...]:
+        """The labels of the first network that can become an event."""
         head = self.head(KEYWORD_HEAD)
         return tuple(label for label in head.labels if label not in head.not_events) if head else ()
-
-
-def _check_name(what: str, name: str, longest: int = _LONGEST_NAME) -> None:
-    """Raises ValueError for a name that is empty, long, or would not be printed as it is."""
-    if not 0 < len(name) <= longest:
-        raise ValueError(f"{what} must have 1 to {longest} characters, not {len(name)}")
-    if printable(name) != name:
-        raise ValueError(f"{what} holds control characters: {name!r}")

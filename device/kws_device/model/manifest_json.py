@@ -9,7 +9,15 @@ from dataclasses import replace
 
 from .._support.errors import InputError
 from .._support.schema import build, plain
-from .manifest import ARMING_SCHEMA, READABLE, SCHEMA, Manifest
+from .manifest import ARMING_SCHEMA, EMBEDDING_SCHEMA, READABLE, SCHEMA, Manifest
+
+_ADDED: tuple[tuple[int, str, list[None] | None], ...] = (
+    (SCHEMA, "verifier", None),
+    (ARMING_SCHEMA, "arming", None),
+    (EMBEDDING_SCHEMA, "embedding", None),
+    (EMBEDDING_SCHEMA, "taught", []),
+)
+"""Fields that came later: the first schema that has them, and what a manifest without them means."""
 
 
 def parse(text: str | bytes, where: str) -> Manifest:
@@ -33,24 +41,20 @@ def parse(text: str | bytes, where: str) -> Manifest:
             f"{', '.join(map(str, READABLE))}; "
             "install the kws-device version that belongs to the model, or export the model again"
         )
-    if schema < SCHEMA:
-        if "verifier" in data:
-            raise InputError(f"{where}: manifest schema {schema} has no verifier; export the model again")
-        data["verifier"] = None
-    if schema < ARMING_SCHEMA:
-        if "arming" in data:
-            raise InputError(f"{where}: manifest schema {schema} has no arming; export the model again")
-        data["arming"] = None
+    for since, name, absent in _ADDED:
+        if schema < since:
+            if name in data:
+                raise InputError(f"{where}: manifest schema {schema} has no {name}; export the model again")
+            data[name] = absent
     return build(Manifest, data, f"{where}: manifest")
 
 
 def to_json(manifest: Manifest) -> str:
     """The canonical JSON: sorted keys, no spaces, so that equal manifests are equal bytes."""
     fields = plain(manifest)
-    if manifest.schema < SCHEMA:
-        del fields["verifier"]
-    if manifest.schema < ARMING_SCHEMA:
-        del fields["arming"]
+    for since, name, _ in _ADDED:
+        if manifest.schema < since:
+            del fields[name]
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .._support.untrusted_text import printable
-from .manifest import ArmingConfig, Manifest, VerifierConfig
+from .manifest import Manifest
+from .manifest_parts import ArmingConfig, VerifierConfig
 
 
 def describe(manifest: Manifest) -> str:
@@ -25,6 +26,7 @@ def describe(manifest: Manifest) -> str:
         ),
         *_describe_verifier(manifest.verifier),
         *_describe_arming(manifest.arming),
+        *_describe_embedding(manifest),
         "tuned to    " + ("nothing yet" if tuned is None else f"{tuned:g} false accepts an hour"),
         *(f"trained on  {source.name} ({source.licence})" for source in manifest.sources),
         *(f"measured    {where}: {values}" for where, values in _tables(manifest.metrics)),
@@ -45,6 +47,14 @@ def _describe_arming(arming: ArmingConfig | None) -> Iterator[str]:
         yield f"arming      {arming.armed_by}, for {arming.armed_s:g} s: {', '.join(arming.commands)}"
         if arming.thresholds:
             yield "  armed     " + ", ".join(f"{word} {p:g}" for word, p in arming.thresholds.items())
+
+
+def _describe_embedding(manifest: Manifest) -> Iterator[str]:
+    embedding = manifest.embedding
+    if embedding is not None:
+        yield f"embedding   sees {embedding.clip_ms / 1000:g} s, {embedding.size} values"
+        words = ", ".join(f"{taught.word} ({taught.takes} takes)" for taught in manifest.taught)
+        yield f"taught      {words or 'nothing yet (kws-teach)'}"
 
 
 def _tables(data: dict[str, Any], where: str = "") -> Iterator[tuple[str, str]]:

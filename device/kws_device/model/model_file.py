@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 from .._support import atomic
 from .._support.errors import InputError
@@ -19,6 +20,15 @@ _LARGEST_FILE = 32 << 20
 _DEFAULT = "kws"
 
 
+class Embedding(NamedTuple):
+    """The network that turns the sound of a word into an embedding, and embeddings of talk."""
+
+    network: bytes
+    """Of the same kind as the first network."""
+    bank: bytes
+    """int8, shape (looks, size)."""
+
+
 @dataclass(frozen=True)
 class ModelFile:
     """A model and its manifest, whose hash was checked."""
@@ -29,6 +39,8 @@ class ModelFile:
     manifest: Manifest
     verifier: bytes | None = None
     """The second network; None where the manifest has none."""
+    embedding: Embedding | None = None
+    """None where the manifest has none."""
 
     @property
     def kind(self) -> str | None:
@@ -117,22 +129,35 @@ def unpack(path: Path, content: bytes) -> ModelFile:
         what = "empty" if not content else "neither a TFLite nor an ONNX model"
         raise InputError(f"{path}: {what}; name a file that kws-export wrote")
     try:
-        model, text, verifier = containers.split(content)
+        parts = containers.split(content)
     except ValueError as error:
         raise InputError(
             f"{path}: a model without a manifest, or cut short ({error}); "
             "copy it again or export it with kws-export"
         ) from error
-    manifest = parse(text, str(path))
-    if content_hash(model, manifest) != manifest.hash:
+    manifest = parse(parts.manifest, str(path))
+    if content_hash(parts.model, manifest) != manifest.hash:
         raise InputError(f"{path}: its content does not match its hash; copy or export it again")
-    # The manifest, whose hash was checked, binds the verifier by a hash of its own.
-    if _sha256(verifier) != (manifest.verifier.sha256 if manifest.verifier else None):
-        raise InputError(f"{path}: its verifier is not the one of its manifest; copy or export it again")
-    return ModelFile(path, model, manifest, verifier)
+    # The manifest, whose hash was checked, binds the other parts by hashes of their own.
+    expected = _hashes(manifest)
+    for name in expected:
+        if _sha256(getattr(parts, name)) != expected[name]:
+            raise InputError(f"{path}: its {name} is not the one of its manifest; copy or export it again")
+    embedding = None
+    if manifest.embedding is not None and parts.embedding is not None and parts.bank is not None:
+        if not parts.bank or len(parts.bank) % manifest.embedding.size:
+            raise InputError(f"{path}: its bank does not fit its embedding; export it again")
+        embedding = Embedding(parts.embedding, parts.bank)
+    return ModelFile(path, parts.model, manifest, parts.verifier, embedding)
 
 
-def write(path: Path, model: bytes, manifest: Manifest, verifier: bytes | None = None) -> ModelFile:
+def write(
+    path: Path,
+    model: bytes,
+    manifest: Manifest,
+    verifier: bytes | None = None,
+    embedding: Embedding | None = None,
+) -> ModelFile:
     """Write networks and manifest as one file, sealed with their hash; equal input gives equal bytes.
 
     Args:
@@ -140,18 +165,41 @@ def write(path: Path, model: bytes, manifest: Manifest, verifier: bytes | None =
         model: the first network.
         manifest: whose hashes are set here.
         verifier: the second network, where the manifest has one.
+        embedding: with its bank, where the manifest has one.
 
     Raises:
         InputError: the folder cannot be written.
-        ValueError: the manifest has a verifier and none is given, or the reverse.
+        ValueError: the manifest has a verifier or an embedding and none is given, or the reverse.
     """
     if (verifier is None) != (manifest.verifier is None):
         raise ValueError("the manifest and the verifier must come together")
+    if (embedding is None) != (manifest.embedding is None):
+        raise ValueError("the manifest and the embedding must come together")
     if verifier is not None and manifest.verifier is not None:
         manifest = replace(manifest, verifier=replace(manifest.verifier, sha256=str(_sha256(verifier))))
+    network, bank = embedding or (None, None)
+    if manifest.embedding is not None:
+        bound = replace(manifest.embedding, sha256=str(_sha256(network)), bank_sha256=str(_sha256(bank)))
+        manifest = replace(manifest, embedding=bound)
     manifest = sealed(model, manifest)
-    atomic.write_bytes(path, containers.join(model, to_json(manifest).encode(), verifier))
-    return ModelFile(path, model, manifest, verifier)
+    content = containers.join(model, to_json(manifest).encode(), verifier, network, bank)
+    atomic.write_bytes(path, content)
+    return ModelFile(path, model, manifest, verifier, embedding)
+
+
+def rewrite(path: Path, file: ModelFile, manifest: Manifest) -> ModelFile:
+    """Write the networks of a file that was read with another manifest. Raises as `write`."""
+    return write(path, file.model, manifest, file.verifier, file.embedding)
+
+
+def _hashes(manifest: Manifest) -> dict[str, str | None]:
+    """By the name of a part: the hash that the manifest tells; None where there must be no such part."""
+    embedding = manifest.embedding
+    return {
+        "verifier": manifest.verifier.sha256 if manifest.verifier else None,
+        "embedding": embedding.sha256 if embedding else None,
+        "bank": embedding.bank_sha256 if embedding else None,
+    }
 
 
 def _shipped_models() -> Path:

@@ -23,7 +23,7 @@ _BELOW_PEAK_DB = 30.0
 _GAP_S = 0.2
 """The longest pause within a word: the closure of a plosive."""
 _WORD_S = (0.12, 1.5)
-_MARGIN_S = 0.08
+MARGIN_S = 0.08
 """Kept before and behind the word: quiet consonants are no louder than the background."""
 _FADE_S = 0.015
 _STEPS = 24
@@ -80,7 +80,7 @@ def find_words(takes: Sequence[NDArray[np.float32]], sample_rate_hz: int) -> lis
             common = _unit(np.median(others, axis=0)) if others else ours[chosen[i]]
             alike = ours @ common
             chosen[i], agreement[i] = int(alike.argmax()), float(alike.max())
-    margin, hop = round(_MARGIN_S * sample_rate_hz), round(_HOP_S * sample_rate_hz)
+    margin, hop = round(MARGIN_S * sample_rate_hz), round(_HOP_S * sample_rate_hz)
     found: list[Found | None] = []
     for take, spans, choice, like in zip(takes, candidates, chosen, agreement, strict=True):
         # Where one thing alone stands out there is no choice: it was recorded to be the word.
@@ -122,7 +122,7 @@ def find_repeats(
         kept = agreement >= _LEAST_AGREEMENT
         if not kept.any():  # nothing is like the common sound, so there is none
             return [[] for _ in recordings], len(every)
-    margin, hop = round(_MARGIN_S * sample_rate_hz), round(_HOP_S * sample_rate_hz)
+    margin, hop = round(MARGIN_S * sample_rate_hz), round(_HOP_S * sample_rate_hz)
     alike = iter(zip(agreement.tolist(), kept.tolist(), strict=True))
     found = []
     for recording, own in zip(recordings, spans, strict=True):

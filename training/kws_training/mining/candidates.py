@@ -40,14 +40,13 @@ def lowered(manifest: Manifest, near: float, smoothing_s: float | None = None) -
 
     The first network is asked alone, and every keyword counts at any time.
     """
-    decoder = replace(
-        manifest.decoder, thresholds=dict.fromkeys(manifest.keywords, near), scene_thresholds={}
-    )
-    heads = manifest.heads
+    first = manifest.with_arming(None).without_verifier()
+    decoder = replace(first.decoder, thresholds=dict.fromkeys(first.keywords, near), scene_thresholds={})
+    heads = first.heads
     if smoothing_s is not None:
         decoder = replace(decoder, smoothing_s={})
         heads = tuple(replace(h, smoothing_s=smoothing_s) if h.name == KEYWORD_HEAD else h for h in heads)
-    return replace(manifest.without_verifier().with_arming(None), decoder=decoder, heads=heads)
+    return replace(first, decoder=decoder, heads=heads)
 
 
 class Listener:
@@ -63,7 +62,7 @@ class Listener:
     def hear(self, path: Path) -> Heard:
         """Listen to a recording from its beginning. Raises InputError where it cannot be read."""
         labels = self._manifest.labels[KEYWORD_HEAD]
-        keywords = {labels.index(word) for word in self._manifest.keywords}
+        keywords = {labels.index(word) for word in self._manifest.trained_keywords}
         source = AudioFile(path, block_ms=1000.0)
         found: list[Candidate] = []
         held: dict[str, int] = {}

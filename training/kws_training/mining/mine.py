@@ -96,7 +96,7 @@ def mine(plan: Plan, out: Path, jobs: int | None = None, opinion: Opinion | None
             of it, or a folder that is taken; nothing is left behind then.
     """
     file = model_file.read(model_file.find(plan.model, kinds(None)))
-    keywords = file.manifest.keywords
+    keywords = file.manifest.trained_keywords
     if not keywords:
         raise InputError(f"{file.path}: hears no keywords; give a model with a keyword head")
     masks = [Masks.read(path) for path in plan.masks]

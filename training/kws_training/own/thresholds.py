@@ -50,7 +50,7 @@ def false_scores(file: Path, recordings: Sequence[Path]) -> tuple[dict[str, list
         scores by keyword, each the highest of its candidate; and the hours that were heard.
     """
     model = model_file.read(file)
-    found: dict[str, list[float]] = {word: [] for word in model.manifest.keywords}
+    found: dict[str, list[float]] = {word: [] for word in model.manifest.trained_keywords}
     heard_s = 0.0
     if model.manifest.verifier is None:
         listener = Listener(model, _NEAR)
@@ -123,4 +123,4 @@ def with_thresholds(
         false_accepts_per_hour=false_accepts_per_hour,
     )
     manifest = replace(model.manifest, decoder=decoder)
-    return model_file.write(out, model.model, manifest, model.verifier).manifest
+    return model_file.rewrite(out, model, manifest).manifest

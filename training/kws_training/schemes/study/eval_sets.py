@@ -42,7 +42,7 @@ def eval_sets(
 ) -> Iterator[EvaluationSet]:
     """Words and scenes alone, then their spectrograms added by weight, then waveforms; see `Scheme`."""
     length = manifest.front_end.clip_samples
-    data = _closed_set(material(corpus, length), manifest.keywords)
+    data = _closed_set(material(corpus, length), manifest.trained_keywords)
     yield clean_set(data, length, scenes_overlaid=own is not None)
     if not data.words or not data.scenes:
         return

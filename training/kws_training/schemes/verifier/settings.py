@@ -10,7 +10,8 @@ from typing import Any
 from kws_device import InputError
 from kws_device._support import atomic
 from kws_device._support.schema import build, plain
-from kws_device.model.manifest import KEYWORD_HEAD, SCHEMA, Manifest, Source, VerifierConfig
+from kws_device.model.manifest import KEYWORD_HEAD, SCHEMA, Manifest, Source
+from kws_device.model.manifest_parts import VerifierConfig
 
 MODEL = "verifier.keras"
 SETTINGS = "verifier.json"

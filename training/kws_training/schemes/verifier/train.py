@@ -15,7 +15,8 @@ from kws_device._support import atomic
 from kws_device._support.schema import plain
 from kws_device.front_end import Normalisation
 from kws_device.model import containers, model_file
-from kws_device.model.manifest import VERIFIER_OUTPUT, Source, VerifierConfig
+from kws_device.model.manifest import VERIFIER_OUTPUT, Source
+from kws_device.model.manifest_parts import VerifierConfig
 from kws_device.model.model_file import ModelFile
 
 from ...evaluation.scoring import keras_predictor
