@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,7 @@ def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(trained, tmp
     ) as process:
         while not (run / "history.csv").exists() or len(history(run)) < 2:
             assert process.poll() is None
+            time.sleep(0.02)  # not beside it on the same core
         process.send_signal(signal.SIGKILL)
     assert len(history(run)) < 15
     result = run_installed(*trained.arguments, "--out", run, "--resume")

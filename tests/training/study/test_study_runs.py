@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,7 @@ def test_a_row_interrupted_in_any_stage_and_resumed_equals_an_uninterrupted_one(
     ) as process:
         while not (run / killed_in / "checkpoint.keras").exists():
             assert process.poll() is None
+            time.sleep(0.02)  # not beside it on the same core
         process.send_signal(signal.SIGKILL)
     resumed = command("kws-train", *arguments, "--resume")
     assert resumed.returncode == 0, resumed.stderr

@@ -9,6 +9,9 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+_FEWEST = 16
+"""Batches of an epoch that are trained together with the pipeline; fewer would measure how it starts."""
+
 
 def measure(
     batches: keras.utils.PyDataset, model: keras.Model, batch_size: int, seconds: float
@@ -30,11 +33,13 @@ def measure(
     step_s = _time(lambda: model.fit(_Again(batch, 8), verbose=0), seconds, "step") / 8
     turn = iter(int(i) for i in np.tile(np.arange(len(batches)), 10_000))
     pipeline_s = _time(lambda: batches[next(turn)], seconds, "pipeline")
-    epoch_s = _time(lambda: model.fit(batches, shuffle=False, verbose=0), seconds, "together")
+    count = min(len(batches), max(_FEWEST, round(seconds / max(step_s, pipeline_s))))
+    part = _Part(batches, count)
+    part_s = _time(lambda: model.fit(part, shuffle=False, verbose=0), seconds, "together")
     return {
         "pipeline": batch_size / pipeline_s,
         "step": batch_size / step_s,
-        "together": batch_size * len(batches) / epoch_s,
+        "together": batch_size * count / part_s,
     }
 
 
@@ -50,6 +55,24 @@ class _Again(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> object:
         return self._batch
+
+
+class _Part(keras.utils.PyDataset):  # type: ignore[misc]
+    """The first batches of an epoch."""
+
+    def __init__(self, batches: keras.utils.PyDataset, count: int) -> None:
+        super().__init__(
+            workers=batches.workers,
+            use_multiprocessing=batches.use_multiprocessing,
+            max_queue_size=batches.max_queue_size,
+        )
+        self._batches, self._count = batches, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> object:
+        return self._batches[index]
 
 
 def _time(call: Callable[[], object], seconds: float, what: str) -> float:
