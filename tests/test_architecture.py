@@ -46,7 +46,7 @@ INSIDE: dict[str, list[set[str]]] = {
         {"cli"},
     ],
     "export/kws_export": [
-        {"files", "intervals", "logits", "tensor_names", "tflite_graph", "tflite_model"},
+        {"files", "intervals", "logits", "tensor_names", "tflite_graph", "tflite_model", "upgrade"},
         {"calibration", "card", "layers", "onnx_graph", "parity", "tflite"},
         {"layers_report", "limits", "onnx_operators"},
         {"onnx_model"},

@@ -21,7 +21,7 @@ SUBCOMMANDS = {
     "kws-teach": (),
     "kws-data": ("record", "import", "check", "download", "voices", "mine", "show-augmentation"),
     "kws-train": ("own", "verifier", "evaluate", "speed", "study"),
-    "kws-export": ("verifier", "arming", "show"),
+    "kws-export": ("verifier", "arming", "upgrade", "show"),
     "kws-bench": ("robustness", "stream", "compare", "speed", "pi", "soak"),
 }
 

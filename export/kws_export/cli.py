@@ -16,13 +16,15 @@ from kws_device.overrides import with_arming
 from kws_training.data.corpus import FOLDER_KINDS
 from kws_training.loop.threads import keep_products_small
 
+from .upgrade import upgrade
+
 
 def _export_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="kws-export",
         description="Convert a run of kws-train into model files (TFLite and ONNX, int8 and float) and "
-        "compare them with the trained model. See also --help of kws-export show, kws-export verifier and "
-        "kws-export arming",
+        "compare them with the trained model. See also --help of kws-export show, kws-export verifier, "
+        "kws-export arming and kws-export upgrade",
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the model files")
@@ -89,6 +91,23 @@ def _arming_parser() -> ArgumentParser:
     return parser
 
 
+def _upgrade_parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="kws-export upgrade",
+        description="Write model files of earlier versions as files that devices read. Scores stay the same.",
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a model file")
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the new files")
+    return parser
+
+
+def _upgrade(arguments: list[str]) -> None:
+    options = _upgrade_parser().parse_args(arguments)
+    for file in upgrade(options.files, options.out):
+        manifest = file.manifest
+        print(f"{file.path}  schema {manifest.schema}  {manifest.hash[:12]}", file=sys.stderr)
+
+
 def _write_arming(arguments: list[str]) -> None:
     options = _arming_parser().parse_args(arguments)
     rules = arming_options(options)
@@ -111,6 +130,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if arguments[:1] == ["arming"]:
         _write_arming(arguments[1:])
+        return 0
+    if arguments[:1] == ["upgrade"]:
+        _upgrade(arguments[1:])
         return 0
     # TFLite conversion needs the TensorFlow backend, whichever trained the model.
     os.environ["KERAS_BACKEND"] = "tensorflow"
