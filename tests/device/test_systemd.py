@@ -6,13 +6,18 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, one_line_refusal
 
+from kws_device import InputError
+from kws_device.cli import listen
+from kws_device.cli.install_service import install
 from kws_device.sinks import SystemdNotifier
 from kws_device.sources import LISTENING
 
@@ -164,7 +169,7 @@ def test_without_systemd_nothing_happens(environment):
 def test_the_unit_is_one_that_systemd_understands(tmp_path):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    unit = (ROOT / "device" / "systemd" / "kws-listen.service").read_text()
+    unit = (ROOT / "device" / "kws_device" / "systemd" / "kws-listen.service").read_text()
     # Where nothing is installed in /opt, the one thing missing.
     (tmp_path / "kws-listen.service").write_text(unit.replace("/opt/kws/bin/kws-listen", "/bin/true"))
     command = ["systemd-analyze", "verify", tmp_path / "kws-listen.service"]
@@ -174,7 +179,7 @@ def test_the_unit_is_one_that_systemd_understands(tmp_path):
 
 def unit_settings():
     """The settings of the unit's section [Service]."""
-    unit = (ROOT / "device" / "systemd" / "kws-listen.service").read_text()
+    unit = (ROOT / "device" / "kws_device" / "systemd" / "kws-listen.service").read_text()
     _, _, service = unit.partition("[Service]")
     lines = service.partition("[Install]")[0].splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
@@ -195,8 +200,56 @@ def test_the_service_may_read_proc_cpuinfo():
 def test_systemd_finds_little_exposed():
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    unit = ROOT / "device" / "systemd" / "kws-listen.service"
+    unit = ROOT / "device" / "kws_device" / "systemd" / "kws-listen.service"
     # Of 100; systemd calls up to 20 safe.
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=10", "--no-pager", unit]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
+
+
+def exec_start(unit):
+    return next(line for line in unit.read_text().splitlines() if line.startswith("ExecStart="))
+
+
+def test_the_unit_is_written_for_this_installation_and_any_path(shipped, tmp_path):
+    program = tmp_path / "bin" / "kws-listen"
+    model = tmp_path / "my models" / "100%$HOME.tflite"
+    model.parent.mkdir()
+    shutil.copy(shipped, model)
+    unit = install(tmp_path / "units", str(model), program)
+    escaped = str(model).replace("%", "%%").replace("$", "$$")
+    assert exec_start(unit) == f'ExecStart={program} --wait --json --model "{escaped}"'
+    packed = (ROOT / "device" / "kws_device" / "systemd" / "kws-listen.service").read_text()
+    assert unit.read_text().replace(exec_start(unit), "") == packed.replace(
+        "ExecStart=/opt/kws/bin/kws-listen --wait --json --model /opt/kws/kws.tflite", ""
+    )
+    if shutil.which("systemd-analyze") is not None:
+        program.parent.mkdir()
+        program.symlink_to("/bin/true")
+        result = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
+        assert [line for line in result.stderr.splitlines() if "kws-listen" in line] == []
+
+
+@pytest.mark.parametrize("home", ["/home/pi/kws.tflite", "/root/kws.tflite"])
+def test_a_home_directory_is_refused_since_the_service_cannot_see_it(home, tmp_path):
+    with pytest.raises(InputError, match="may not read home directories; install the package into /opt/kws"):
+        install(tmp_path, None, Path(home))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_writes_the_unit_and_tells_what_comes_next(shipped, tmp_path, monkeypatch, capsys):
+    # Wherever this environment lies: a home directory would be refused.
+    monkeypatch.setattr(sys, "executable", "/opt/kws/bin/python")
+    model = shutil.copy(shipped, tmp_path / "own.tflite")
+    assert listen.main(["--install-service", str(tmp_path / "units"), "--model", str(model)]) == 0
+    assert exec_start(tmp_path / "units" / "kws-listen.service").endswith(f"--model {model}")
+    told = capsys.readouterr().err.splitlines()
+    assert "systemctl enable --now kws-listen" in told[1]
+    examples = Path(told[2].rpartition(": ")[2])
+    assert {path.suffix for path in examples.iterdir()} == {".service", ".rules", ".conf"}
+
+
+def test_a_service_without_its_model_is_refused(command, tmp_path):
+    result = command("kws-listen", "--install-service", tmp_path / "no", "--model", "none", check=False)
+    one_line_refusal(result, "none: no such model file")
+    assert not (tmp_path / "no").exists()

@@ -27,6 +27,7 @@ from ..sinks.clips import KEEP, KEEP_MB
 from ..sources import AudioFile, AudioSource, Microphone, RawStream, microphones, portaudio
 from ..spotter import Spotter
 from .arming_options import add_arming, arming_options
+from .install_service import UNITS, install, next_steps
 from .mqtt_options import add_mqtt, mqtt_sinks
 from .wyoming_options import add_wyoming, serve_wyoming
 
@@ -121,6 +122,14 @@ def _parser() -> ArgumentParser:
         help="measure level, clipping and noise of the microphone, and say what to change",
     )
     parser.add_argument("--info", action="store_true", help="print the manifest of the model file")
+    parser.add_argument(
+        "--install-service",
+        type=Path,
+        nargs="?",
+        const=UNITS,
+        metavar="DIR",
+        help=f"write a systemd unit that runs this installation with --model ({UNITS})",
+    )
     return parser
 
 
@@ -224,6 +233,9 @@ def main(argv: list[str] | None = None) -> int:
     if options.info:
         manifest = model_file.read(model_file.find(options.model)).manifest
         print(json_text(manifest, indent=1) if options.json else describe(manifest))
+        return 0
+    if options.install_service is not None:
+        print("\n".join(next_steps(install(options.install_service, options.model))), file=sys.stderr)
         return 0
     thresholds = word_values("--threshold", options.threshold)
     signer = options.require_signature
