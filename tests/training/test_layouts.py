@@ -7,13 +7,21 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 import synthetic_datasets
 
 from kws_device import InputError
 from kws_training.data.check import check, leaks
-from kws_training.data.corpus import Folders, background_paths, check_keywords, load_corpus, split_rules
+from kws_training.data.corpus import (
+    Folders,
+    background_paths,
+    check_keywords,
+    load_corpus,
+    read_word,
+    split_rules,
+)
 from kws_training.data.layouts import read_dataset
 from kws_training.data.splits import SPLITS
 from kws_training.evaluation.eval_sets import material
@@ -324,3 +332,29 @@ def test_names_that_are_not_utf8_are_read_and_told_with_escapes(tmp_path):
     assert "lamp/\\udce4_1.wav" in {clip.name for clip in dataset.clips}
     assert len(load_corpus(Folders(tmp_path), ["lamp"], 16000, "train").speech) == 2
     assert check(dataset)["problems"][0]["kind"] == "short"
+
+
+def test_a_take_of_several_seconds_is_cut_to_its_word_for_training_and_for_tests(tmp_path):
+    rng = np.random.default_rng(0)
+    hz = np.linspace(400, 1600, 8000)
+    said = (0.3 * np.sin(2 * np.pi * np.cumsum(hz) / 16000) * np.hanning(8000)).astype(np.float32)
+    for speaker in "abc":
+        for word, at_s in (("yes", 0.3), ("no", 2.2)):
+            sound = (1e-3 * rng.standard_normal(48000)).astype(np.float32)
+            sound[round(at_s * 16000) :][:8000] += said
+            path = tmp_path / word / f"{speaker}_1.wav"
+            path.parent.mkdir(exist_ok=True)
+            soundfile.write(path, sound, 16000)
+    for split in ("train", "validation", "test"):
+        speech = load_corpus(Folders(speech=tmp_path), ("yes", "no"), 16000, split).speech
+        assert {recording.label for recording in speech} == {"yes", "no"}
+        for recording in speech:
+            assert 0.5 < len(recording.samples) / 16000 < 1.0
+            power = np.convolve(np.square(recording.samples), np.ones(800), "same")
+            assert abs(power.argmax() / len(power) - 0.5) < 0.15
+
+
+def test_a_long_recording_in_which_nothing_stands_out_and_a_short_one_stay_whole(tmp_path):
+    for name, seconds in (("short", 1.2), ("hum", 4.0)):
+        soundfile.write(tmp_path / f"{name}.wav", np.full(round(seconds * 16000), 0.01), 16000)
+        assert len(read_word(tmp_path / f"{name}.wav", 16000)) == round(seconds * 16000)

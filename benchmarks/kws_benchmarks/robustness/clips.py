@@ -20,6 +20,7 @@ from kws_training.data.corpus import (
     background_part,
     background_paths,
     head_label,
+    read_word,
 )
 from kws_training.data.layouts import Clip, read_dataset
 from kws_training.evaluation.eval_sets import Background, Item, check_scenes, material
@@ -174,7 +175,7 @@ def _same(item: Item) -> Item:
 
 
 def _word(clip: Clip, label: str, rate: int, length: int) -> Item:
-    recording = Recording(audio_files.read(clip.path, rate), label, clip)
+    recording = Recording(read_word(clip.path, rate), label, clip)
     return material(Corpus([recording], [], [], []), length).words[0]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +16,7 @@ from kws_device import InputError, audio_files
 from kws_device._support.untrusted_text import printable
 from kws_device.audio_files import SUFFIXES
 from kws_device.model.manifest import SILENCE, UNKNOWN
+from kws_device.takes.find import find_words
 
 from ..recipes.parts import Provenance
 from .layouts import PUBLISHED, Clip, Dataset, audio_below, read_dataset
@@ -25,6 +26,10 @@ from .splits import background_rule, background_splits
 _HARD_BEFORE_S = 1.8
 _HARD_BEHIND_S = 0.3
 """Of mined sound, so much around a decision holds every window that may have made it."""
+_LONGEST_CLIP_S = 1.5
+"""Longer recordings of a word are takes, in which it must be found first."""
+_AROUND_S = 0.1
+"""Sound that is kept before and after a word that was found in a take."""
 BACKGROUND_PARTS = {"train": (0.0, 0.8), "validation": (0.8, 0.9), "test": (0.9, 1.0), "all": (0.0, 1.0)}
 """Which part of each long background recording belongs to which split."""
 
@@ -75,11 +80,39 @@ class Corpus:
     """What a model nearly took for its words; in training only."""
 
 
-def decode(paths: Sequence[Path], sample_rate_hz: int, what: str) -> list[NDArray[np.float32]]:
+def decode(
+    paths: Sequence[Path],
+    sample_rate_hz: int,
+    what: str,
+    read: Callable[[Path, int], NDArray[np.float32]] = audio_files.read,
+) -> list[NDArray[np.float32]]:
     """Read many files with a progress bar, in their order. Raises InputError for the first bad one."""
     with ThreadPoolExecutor() as pool:
-        results = pool.map(lambda path: audio_files.read(path, sample_rate_hz), paths)
+        results = pool.map(lambda path: read(path, sample_rate_hz), paths)
         return list(tqdm(results, total=len(paths), desc=what, unit="file", leave=False))
+
+
+def read_word(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
+    """A recording of one word; of a take of several seconds the word in it, with a moment around it.
+
+    Args:
+        path: a sound file.
+        sample_rate_hz: of the result.
+
+    Returns:
+        mono, shape (n,), full scale is 1.0. A long take in which nothing stands out is given whole.
+
+    Raises:
+        InputError: a file that cannot be read.
+    """
+    samples = audio_files.read(path, sample_rate_hz)
+    if len(samples) <= _LONGEST_CLIP_S * sample_rate_hz:
+        return samples
+    [found] = find_words([samples], sample_rate_hz)
+    if found is None:
+        return samples
+    around = round(_AROUND_S * sample_rate_hz)
+    return samples[max(0, found.start - around) : found.end + around]
 
 
 def keyword_labels(keywords: Sequence[str]) -> tuple[str, ...]:
@@ -93,10 +126,25 @@ def head_label(word: str, keywords: Sequence[str]) -> str:
 
 
 def read_recordings(
-    clips: Sequence[Clip], labels: Sequence[str], sample_rate_hz: int, what: str
+    clips: Sequence[Clip],
+    labels: Sequence[str],
+    sample_rate_hz: int,
+    what: str,
+    read: Callable[[Path, int], NDArray[np.float32]] = audio_files.read,
 ) -> list[Recording]:
-    """Decode clips and give each its head's label."""
-    audio = decode([clip.path for clip in clips], sample_rate_hz, what)
+    """Decode clips and give each its head's label.
+
+    Args:
+        clips: of a dataset.
+        labels: theirs.
+        sample_rate_hz: of the recordings.
+        what: they are, for the progress bar.
+        read: `read_word` for clips of one word.
+
+    Raises:
+        InputError: a clip that cannot be read.
+    """
+    audio = decode([clip.path for clip in clips], sample_rate_hz, what, read)
     return [Recording(*parts) for parts in zip(audio, labels, clips, strict=True)]
 
 
@@ -155,11 +203,15 @@ def load_corpus(
     elif folders.scenes is None:
         noise += decode(_held_out(folders.noise, split), sample_rate_hz, "noise")
     return Corpus(
-        read_recordings(words, [head_label(c.label, keywords) for c in words], sample_rate_hz, "speech"),
+        read_recordings(
+            words, [head_label(c.label, keywords) for c in words], sample_rate_hz, "speech", read_word
+        ),
         read_recordings(sounds, [c.label for c in sounds], sample_rate_hz, "scenes"),
         noise,
         negatives,
-        read_recordings(said, [head_label(c.label, keywords) for c in said], sample_rate_hz, "voices"),
+        read_recordings(
+            said, [head_label(c.label, keywords) for c in said], sample_rate_hz, "voices", read_word
+        ),
         _section(hard, at_most),
     )
 

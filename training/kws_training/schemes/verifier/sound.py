@@ -21,6 +21,7 @@ from ...data.corpus import (
     head_label,
     paths_below,
     read_recordings,
+    read_word,
 )
 from ...data.layouts import read_dataset
 from ...data.mined import Stretch, read_mined, read_summary
@@ -101,7 +102,8 @@ def load_sounds(folders: SoundFolders, keywords: Sequence[str], sample_rate_hz: 
     def words(folder: Path, of: str | None, what: str) -> list[Recording]:
         read = read_dataset(folder)
         clips = [clip for clip in (read.split(of) if of else read.clips) if clip.label != SILENCE]
-        return read_recordings(clips, [head_label(c.label, keywords) for c in clips], sample_rate_hz, what)
+        labels = [head_label(clip.label, keywords) for clip in clips]
+        return read_recordings(clips, labels, sample_rate_hz, what, read_word)
 
     def background(roots: Sequence[Path], what: str) -> list[NDArray[np.float32]]:
         paths = [path for root in roots for path in background_paths(root, split)]
