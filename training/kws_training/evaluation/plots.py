@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,6 +15,16 @@ from kws_device._support import atomic
 from ..data.layouts import Clip
 from ..data.splits import SPLITS
 from .scoring import Judgement
+
+_MELS: dict[str, Any] = {
+    "origin": "lower",
+    "aspect": "auto",
+    "vmin": -2.5,
+    "vmax": 2.5,
+    "cmap": "magma",
+    "interpolation": "nearest",
+}
+"""How normalised log-mels are drawn."""
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -130,14 +141,24 @@ def study_curves(
 def mixing_steps(steps: Mapping[str, Sequence[tuple[str, NDArray[np.float32]]]], path: Path) -> None:
     """Normalised log-mels after each step of augmentation and mixing, a row for each dataset."""
     columns = max(len(row) for row in steps.values())
-    figure = Figure(figsize=(2.6 * columns, 2.4 * len(steps)), layout="constrained")
-    axes = figure.subplots(len(steps), columns, squeeze=False)
+    width, height = 2.6 * columns, 2.4 * len(steps)
+    figure = Figure(figsize=(width, height))
+    # Room for the labels in inches. A layout that measures so many of them takes seconds.
+    margins = {
+        "left": 0.8 / width,
+        "right": 1 - 0.1 / width,
+        "bottom": 0.5 / height,
+        "top": 1 - 0.35 / height,
+    }
+    axes = figure.subplots(
+        len(steps), columns, squeeze=False, gridspec_kw={**margins, "wspace": 0.25, "hspace": 0.55}
+    )
     for axis in axes.flat:
         axis.set_axis_off()
     for row, (name, shown) in zip(axes, steps.items(), strict=True):
         for axis, (title, mels) in zip(row, shown, strict=False):
             axis.set_axis_on()
-            axis.imshow(mels.T, origin="lower", aspect="auto", vmin=-2.5, vmax=2.5, cmap="magma")
+            axis.imshow(mels.T, **_MELS)
             axis.set_title(title, fontsize="small")
             axis.set_xlabel("frame", fontsize="x-small")
         row[0].set_ylabel(f"{name}\nmel band", fontsize="small")
@@ -149,5 +170,5 @@ def spectrogram(mels: NDArray[np.float32], path: Path) -> None:
     figure = Figure(figsize=(0.03 * len(mels) + 0.4, 1.3), layout="constrained")
     axis = figure.subplots()
     axis.set_axis_off()
-    axis.imshow(mels.T, origin="lower", aspect="auto", vmin=-2.5, vmax=2.5, cmap="magma")
+    axis.imshow(mels.T, **_MELS)
     _save(figure, path)
