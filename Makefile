@@ -1,18 +1,25 @@
 # make listen       hear the shipped model at work (sets up the device environment alone)
 # make test         run all tests (sets up everything)
 # make test-device  run the tests of the device with its own packages alone; PYTHON=python3.13 chooses the Python
+# make test-programs install the system's programs that tests use (Debian, Ubuntu)
 # make setup        the full environment in .venv
 # make lint         format, style and types
 # make docs         the documentation as a website in site/
 # make wheel        the distributions in dist/, and the versions that belong to the device's
 
 PYTHON ?= python3
+# The tests of the microphone need PortAudio and a virtual microphone, that of the service's unit systemd-analyze,
+# those of the Pi an emulator, those of the report a browser, those of synthetic voices and of MQTT their programs.
+TEST_PROGRAMS := libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils systemd qemu-user gcc libc6-dev \
+	chromium espeak-ng flite mosquitto mosquitto-clients openssl
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
 SETTINGS := Makefile constraints.txt device/constraints.txt $(wildcard */pyproject.toml)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 DEVICE_ENVIRONMENT := .venv-device-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
-.PHONY: listen test test-device setup lint docs wheel
+.PHONY: listen test test-device test-programs setup lint docs wheel
 
 # A person at a terminal hears it in real time; a log gets it as fast as it goes.
 listen: .venv-listen/ready
@@ -23,6 +30,10 @@ test: .venv/ready .venv-tflite-runtime/ready
 
 test-device: $(DEVICE_ENVIRONMENT)/ready
 	$(DEVICE_ENVIRONMENT)/bin/python -m pytest tests/device -n 2 --dist loadfile --quiet
+
+test-programs:
+	@dpkg --status $(TEST_PROGRAMS) >/dev/null 2>&1 || { $(SUDO) apt-get update -qq && $(SUDO) env \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TEST_PROGRAMS); }
 
 setup: .venv/ready
 
