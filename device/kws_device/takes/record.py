@@ -119,7 +119,4 @@ class Recorder:
             tell(f"    {verdict.text}")
             if verdict.found is not None:
                 return take, verdict.found
-        raise InputError(
-            f"{_TRIES} takes in a row could not be used (the last: {verdict.text}); "
-            "then run the same command again: it goes on from here"
-        )
+        raise InputError(f"{word}: {_TRIES} takes in a row could not be used; the last: {verdict.text}")
