@@ -32,7 +32,7 @@ class TaughtWords:
             raise ValueError(f"{manifest.name} has no embedding")
         config, front_end = manifest.embedding, manifest.front_end
         self._words = manifest.taught
-        self._directions = np.array([unit(np.array(word.direction)) for word in self._words])
+        self._takes = [unit(np.array(word.takes)) for word in self._words]
         self._engine = engine
         self._end = WordEnd(manifest, config.pause_db, config.looks)
         frames = front_end.frames_of(round(front_end.sample_rate_hz * config.clip_ms / 1000))
@@ -60,15 +60,34 @@ class TaughtWords:
         """
         if not self._end.take(scores, level_dbfs):
             return {}
-        cosines = self._directions @ embedding_of(self._engine, self._frames.read())
+        heard = embedding_of(self._engine, self._frames.read())[None]
         return {
-            word.word: word.score(float(cosine)) for word, cosine in zip(self._words, cosines, strict=True)
+            word.word: word.score(float(likeness(takes, heard)[0]))
+            for word, takes in zip(self._words, self._takes, strict=True)
         }
 
 
 def embedding_of(engine: Engine, window: NDArray[np.float32]) -> NDArray[np.float64]:
     """The embedding of one normalised window, shape (frames, mels): a unit vector, shape (size,)."""
     return unit(engine.scores(window)[EMBEDDING_OUTPUT])
+
+
+def likeness(takes: NDArray[np.float64], embeddings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How alike embeddings are to the takes of a word, from -1 to 1: the mean of two cosines.
+
+    One is that with the mean of the takes, the other that with the nearest take. The mean alone hears fewer
+    words of other speakers (docs/explanation/experiments.md, Taught words).
+
+    Args:
+        takes: unit vectors, shape (takes, size).
+        embeddings: unit vectors, shape (n, size).
+
+    Returns:
+        shape (n,).
+    """
+    nearest = (embeddings @ takes.T).max(axis=1)
+    alike: NDArray[np.float64] = (embeddings @ unit(takes.mean(axis=0)) + nearest) / 2
+    return alike
 
 
 def unit(vectors: NDArray[Any]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from .model.model_file import ModelFile
 from .model.taught_words import INT8, TaughtWord
 from .spotter import Spotter
 from .takes.find import MARGIN_S, Found, find_words
-from .taught_words import embedding_of, unit
+from .taught_words import embedding_of, likeness, unit
 
 FEWEST = 3
 """Takes in which the word must be found."""
@@ -54,8 +54,8 @@ def teach(
 ) -> Lesson:
     """Add a word to a model's manifest; a taught word of the same name is replaced.
 
-    The direction of the word is the mean embedding of its takes. The bank of talk tells how rare each cosine
-    is, with an exponential distribution fitted to the surest looks. The score follows from that: it is
+    The word is the embeddings of its takes (`likeness`). The bank of talk tells how rare each likeness is,
+    with an exponential distribution fitted to the surest looks. The score follows from that: it is
     THRESHOLD where talk gives RATE_PER_HOUR false accepts, and each e times fewer raise its log-odds by one.
 
     Args:
@@ -172,19 +172,20 @@ def _taught(word: str, looks: NDArray[np.float64], talk: NDArray[np.float64], ho
         talk: the bank's unit vectors, shape (n, size).
         hours: that the bank stands for.
     """
-    direction = np.rint(unit(looks.mean(axis=(0, 1))) * INT8)
-    cosines = np.sort(talk @ unit(direction))[::-1][: _TAIL + 1]
-    *surest, last = cosines.tolist()
+    takes = np.rint(unit(looks.mean(axis=1)) * INT8)
+    alike = np.sort(likeness(unit(takes), talk))[::-1][: _TAIL + 1]
+    *surest, last = alike.tolist()
     # Of an exponential distribution: the mean excess over the last is its scale.
     per_e = max(sum(surest) / max(1, len(surest)) - last, 1e-3) if surest else 1e-3
     rare = last + per_e * math.log(max(len(surest), 1) / (RATE_PER_HOUR * hours))
     scale = 1 / per_e
-    return TaughtWord(word, len(looks), tuple(int(v) for v in direction), scale, -scale * rare)
+    stored = tuple(tuple(int(value) for value in take) for take in takes)
+    return TaughtWord(word, stored, scale, -scale * rare)
 
 
 def _heard(word: TaughtWord, looks: NDArray[np.float64]) -> bool:
     """Whether a take, shape (windows, size), is heard."""
-    return bool(word.score(float((looks @ unit(np.array(word.direction))).max())) > THRESHOLD)
+    return bool(word.score(float(likeness(unit(np.array(word.takes)), looks).max())) > THRESHOLD)
 
 
 def _check_keywords(

@@ -19,6 +19,7 @@ from kws_device.model import model_file
 from kws_device.model.manifest import ARMING_SCHEMA, EMBEDDING_SCHEMA
 from kws_device.model.manifest_json import parse, to_json
 from kws_device.model.taught_words import TaughtWord
+from kws_device.taught_words import likeness, unit
 from kws_device.teaching import THRESHOLD, forget, teach
 from kws_device.word_end import WordEnd
 
@@ -65,8 +66,7 @@ def test_a_word_is_taught_by_five_takes_and_all_of_them_are_heard(file):
     assert (lesson.heard, lesson.left_out) == (5, ())
     assert lesson.manifest.keywords == (*SHIPPED.manifest.keywords, "rise")
     assert lesson.manifest.decoder.thresholds["rise"] == THRESHOLD
-    assert lesson.word.takes == 5
-    assert len(lesson.word.direction) == SIZE
+    assert np.shape(lesson.word.takes) == (5, SIZE)
 
 
 def test_the_score_tells_how_rare_it_is_in_talk(file):
@@ -74,12 +74,11 @@ def test_the_score_tells_how_rare_it_is_in_talk(file):
     word = teach(file, "rise", takes()).word
     at = -word.offset / word.scale
     assert word.score(at) == pytest.approx(0.5)
-    bank = np.frombuffer(file.embedding.bank, np.int8).reshape(-1, SIZE).astype(float)
-    direction = np.array(word.direction, float)
-    cosines = np.sort(bank @ direction / np.linalg.norm(bank, axis=1) / np.linalg.norm(direction))[::-1]
-    surest = cosines[:60] - cosines[60]
+    bank = np.frombuffer(file.embedding.bank, np.int8).reshape(-1, SIZE)
+    alike = np.sort(likeness(unit(np.array(word.takes)), unit(bank)))[::-1]
+    surest = alike[:60] - alike[60]
     assert 1 / word.scale == pytest.approx(surest.mean(), rel=1e-6)
-    assert 60 * np.exp(-(at - cosines[60]) * word.scale) == pytest.approx(0.5, rel=1e-6)
+    assert 60 * np.exp(-(at - alike[60]) * word.scale) == pytest.approx(0.5, rel=1e-6)
 
 
 def test_a_bank_of_more_hours_gives_a_lower_threshold(talk, tmp_path):
@@ -96,7 +95,14 @@ def test_a_take_without_the_word_is_left_out_and_told(file):
     quiet = (1e-3 * rng.standard_normal(RATE)).astype(np.float32)
     lesson = teach(file, "rise", [*takes()[:3], quiet, *takes()[3:]])
     assert lesson.left_out == (3,)
-    assert lesson.word.takes == 5
+    assert len(lesson.word.takes) == 5
+
+
+def test_the_likeness_is_half_the_mean_and_half_the_nearest_take():
+    takes = unit(np.array([[1, 0, 0], [0, 1, 0]]))
+    heard = unit(np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [-1, -1, 0]]))
+    root = np.sqrt(0.5)
+    assert likeness(takes, heard) == pytest.approx([(root + 1) / 2, (1 + root) / 2, 0, (-1 - root) / 2])
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
@@ -220,10 +226,8 @@ def test_manifest_and_embedding_come_together(file, tmp_path):
         )
 
 
-def word(name="rise", direction=(1,) * SIZE, **changes):
-    return TaughtWord(
-        **{"word": name, "takes": 5, "direction": direction, "scale": 9.0, "offset": -3.0} | changes
-    )
+def word(name="rise", takes=((1,) * SIZE,), **changes):
+    return TaughtWord(**{"word": name, "takes": takes, "scale": 9.0, "offset": -3.0} | changes)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +235,7 @@ def word(name="rise", direction=(1,) * SIZE, **changes):
     [
         ([word(), word()], "there twice"),
         ([word("yes")], "also a keyword"),
-        ([word(direction=(1, 2))], "has 2 values, the embedding 140"),
+        ([word(takes=((1, 2),))], "does not have 140 values"),
         ([word("a\x1b[J")], "control characters"),
         ([word(f"w{i}") for i in range(51)], "number of taught words"),
     ],
@@ -244,7 +248,14 @@ def test_words_that_do_not_fit_are_refused(words, told, file):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"direction": (0,) * SIZE}, {"direction": (200,) * SIZE}, {"scale": 0.0}, {"takes": 0}, {"offset": 1e9}],
+    [
+        {"takes": ()},
+        {"takes": ((0,) * SIZE,)},
+        {"takes": ((200,) * SIZE,)},
+        {"takes": ((1,) * SIZE,) * 101},
+        {"scale": 0.0},
+        {"offset": 1e9},
+    ],
 )
 def test_numbers_out_of_their_range_are_refused(changes):
     with pytest.raises(ValueError, match="rise"):

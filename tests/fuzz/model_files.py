@@ -108,7 +108,7 @@ def with_verifier(parts: containers.Parts) -> containers.Parts:
 def with_taught_word(parts: containers.Parts) -> containers.Parts:
     """The ONNX model with an embedding and a word that sounds like everything."""
     made = manifest_json.parse(parts.manifest, "fuzz")
-    word = TaughtWord("anything", 5, (1,) * small_embedding.SIZE, 5.0, 1.0)
+    word = TaughtWord("anything", ((1,) * small_embedding.SIZE,), 5.0, 1.0)
     decoder = replace(made.decoder, thresholds={**made.decoder.thresholds, word.word: 0.5})
     changed = replace(
         made,

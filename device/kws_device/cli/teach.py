@@ -75,9 +75,8 @@ def main(argv: list[str] | None = None) -> int:
         manifest = lesson.manifest
         for number in lesson.left_out:
             _tell(f"take {number + 1}: {options.word} is not found in it; it is left out")
-        told = (
-            f"{options.word} is taught; {lesson.heard} of {lesson.word.takes} takes are heard by the others"
-        )
+        count = len(lesson.word.takes)
+        told = f"{options.word} is taught; {lesson.heard} of {count} takes are heard when the others teach it"
     written = model_file.rewrite(out, file, manifest)
     _tell(f"{out}: {told}; the hash is now {written.manifest.hash[:12]}")
     return 0

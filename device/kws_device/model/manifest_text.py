@@ -53,7 +53,7 @@ def _describe_embedding(manifest: Manifest) -> Iterator[str]:
     embedding = manifest.embedding
     if embedding is not None:
         yield f"embedding   sees {embedding.clip_ms / 1000:g} s, {embedding.size} values"
-        words = ", ".join(f"{taught.word} ({taught.takes} takes)" for taught in manifest.taught)
+        words = ", ".join(f"{taught.word} ({len(taught.takes)} takes)" for taught in manifest.taught)
         yield f"taught      {words or 'nothing yet (kws-teach)'}"
 
 

@@ -13,6 +13,7 @@ INT8 = 127
 """Values of unit vectors are stored as whole numbers from -127 to 127, which stand for -1 to 1."""
 
 _MOST_WORDS = 50
+_MOST_TAKES = 100
 _LARGEST = 1024
 """Values of an embedding."""
 
@@ -50,27 +51,26 @@ class TaughtWord:
     """A word that was taught by a few takes."""
 
     word: str
-    takes: int
-    """Of which it was made."""
-    direction: tuple[int, ...]
-    """The mean embedding of the takes, from -127 to 127."""
+    takes: tuple[tuple[int, ...], ...]
+    """The embedding of each take, from -127 to 127."""
     scale: float
-    """The score is sigmoid(scale * cosine + offset), the cosine that between direction and embedding."""
+    """The score is sigmoid(scale * likeness + offset)."""
     offset: float
 
     def __post_init__(self) -> None:
         """Raises ValueError for a number out of its range."""
-        check_range(f"takes of {self.word}", self.takes, 1, 10_000)
-        if not any(self.direction):
-            raise ValueError(f"the direction of {self.word} is zero")
-        for value in self.direction:
-            check_range(f"the direction of {self.word}", value, -INT8, INT8)
+        check_range(f"the number of takes of {self.word}", len(self.takes), 1, _MOST_TAKES)
+        for take in self.takes:
+            if not any(take):
+                raise ValueError(f"a take of {self.word} is zero")
+            for value in take:
+                check_range(f"a value of a take of {self.word}", value, -INT8, INT8)
         check_range(f"scale of {self.word}", self.scale, 1e-3, 1e4)
         check_range(f"offset of {self.word}", self.offset, -1e4, 1e4)
 
-    def score(self, cosine: float) -> float:
-        """0 to 1, for the cosine between an embedding and the direction."""
-        return 1 / (1 + math.exp(-min(max(self.scale * cosine + self.offset, -50.0), 50.0)))
+    def score(self, likeness: float) -> float:
+        """0 to 1, for how alike an embedding is to the takes, from -1 to 1."""
+        return 1 / (1 + math.exp(-min(max(self.scale * likeness + self.offset, -50.0), 50.0)))
 
 
 def check_taught(words: tuple[TaughtWord, ...], size: int, trained: tuple[str, ...]) -> None:
@@ -89,7 +89,5 @@ def check_taught(words: tuple[TaughtWord, ...], size: int, trained: tuple[str, .
     if len({*names, *trained}) < len(names) + len(trained):
         raise ValueError("a taught word is there twice, or is also a keyword of the network")
     for word in words:
-        if len(word.direction) != size:
-            raise ValueError(
-                f"the direction of {word.word} has {len(word.direction)} values, the embedding {size}"
-            )
+        if any(len(take) != size for take in word.takes):
+            raise ValueError(f"a take of {word.word} does not have {size} values, as the embedding has")
