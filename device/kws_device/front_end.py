@@ -106,6 +106,10 @@ class MelConfig:
         covered = samples + 2 * (self.window_samples // 2) if self.centred else samples
         return 1 + (covered - self.window_samples) // self.hop_samples
 
+    def frames_in(self, ms: float) -> int:
+        """Frames of so many milliseconds, as `frames_of`."""
+        return self.frames_of(round(self.sample_rate_hz * ms / 1000))
+
     def span_samples(self, frames: int) -> int:
         """Samples that `frames` consecutive frames cover."""
         return (frames - 1) * self.hop_samples + self.window_samples

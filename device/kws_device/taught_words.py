@@ -35,9 +35,8 @@ class TaughtWords:
         self._takes = [unit(np.array(word.takes)) for word in self._words]
         self._engine = engine
         self._end = WordEnd(manifest, config.pause_db, config.looks)
-        frames = front_end.frames_of(round(front_end.sample_rate_hz * config.clip_ms / 1000))
         fill = silent_frame(front_end, manifest.normalisation)
-        self._frames = Ring(frames, (front_end.mels,), fill=fill)
+        self._frames = Ring(front_end.frames_in(config.clip_ms), (front_end.mels,), fill=fill)
 
     def reset(self) -> None:
         """Forget all sound: afterwards it equals a new one."""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ._support.errors import InputError
 from ._support.untrusted_text import printable
 from .model import containers, model_file
-from .model.engine import import_engine, kinds, load_engine, load_verifier
+from .model.engine import import_engine, kinds, load_embedding, load_engine, load_verifier
 from .model.model_file import ModelFile
 from .model.signature import PublicKey, verify
 from .spotter import Spotter
@@ -146,12 +146,14 @@ def _try(path: Path, content: bytes, engine: str | None) -> None:
     file = model_file.unpack(path, content)
     front_end = file.manifest.front_end
     first, verifier = load_engine(file, engine), load_verifier(file, engine)
+    embedding = load_embedding(file, engine)
     step = round(front_end.sample_rate_hz * file.manifest.decoder.decision_ms / 1000)
-    Spotter(file.manifest, first, verifier=verifier).feed(_noise(step))
-    if verifier is not None and file.manifest.verifier is not None:
-        # Noise is no candidate, so the second network is asked by itself.
-        frames = file.manifest.verifier.frames(front_end)
-        verifier.scores(_noise(frames * front_end.mels).reshape(frames, front_end.mels))
+    Spotter(file.manifest, first, verifier=verifier, embedding=embedding).feed(_noise(step))
+    # Noise is neither a candidate nor a word, so the later networks are asked by themselves.
+    for later, config in ((verifier, file.manifest.verifier), (embedding, file.manifest.embedding)):
+        if later is not None and config is not None:
+            frames = front_end.frames_in(config.clip_ms)
+            later.scores(_noise(frames * front_end.mels).reshape(frames, front_end.mels))
 
 
 def _noise(n: int) -> NDArray[np.float32]:

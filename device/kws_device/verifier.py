@@ -45,7 +45,7 @@ class Verifier:
         self._keywords = [(word, labels.index(word)) for word in manifest.trained_keywords]
         self._columns = {word: config.labels.index(word) for word in manifest.trained_keywords}
         self._frames = Ring(
-            config.frames(manifest.front_end),
+            manifest.front_end.frames_in(config.clip_ms),
             (manifest.front_end.mels,),
             fill=silent_frame(manifest.front_end, manifest.normalisation),
         )

@@ -122,7 +122,7 @@ def _windows(run: Path, manifest: Manifest) -> NDArray[np.float32]:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read ({error}); train the verifier again") from error
     config, front_end = manifest.verifier, manifest.front_end
-    shape = (config.frames(front_end) if config else 0, front_end.mels)
+    shape = (front_end.frames_in(config.clip_ms) if config else 0, front_end.mels)
     if windows.ndim != 3 or windows.shape[1:] != shape or len(windows) < _LEAST_WINDOWS:
         raise InputError(
             f"{path}: windows of shape {windows.shape}, not at least {_LEAST_WINDOWS} of {shape}; "

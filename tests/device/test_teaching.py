@@ -12,6 +12,7 @@ import soxr
 from helpers import one_line_refusal, run_installed
 
 pytest.importorskip("onnx", reason="onnx is not installed")
+import onnx
 from small_embedding import SIZE, config, with_embedding
 
 from kws_device import AudioFile, InputError, Spotter, audio_files
@@ -327,6 +328,31 @@ def test_kws_teach_writes_the_word_and_forgets_it_again(recorded, command):
     assert "taught      rise (5 takes)" in command("kws-listen", "--info", "--model", path).stdout
     command("kws-teach", "--forget", "rise", "--model", path)
     assert path.read_bytes() == before
+
+
+def test_kws_listen_hears_a_taught_word_and_refuses_an_embedding_that_fails_its_trial(
+    talk, demo, command, tmp_path
+):
+    silent = with_embedding(tmp_path / "kws.onnx", talk, threshold=1.0)
+    path = tmp_path / "taught.onnx"
+    model_file.rewrite(path, silent, teach(silent, "ja", word_of(demo, "yes")).manifest)
+    listen = ("kws-listen", "--json", "--file", demo / "demo.flac", "--model")
+    lines = [json.loads(line) for line in command(*listen, path).stdout.splitlines()]
+    heard = [line["keyword"] for line in lines if line["type"] == "keyword"]
+    assert heard
+    assert set(heard) == {"ja"}
+    odd = silent.embedding._replace(network=broken(silent))
+    manifest = model_file.read(path).manifest
+    model_file.write(path, silent.model, manifest, silent.verifier, odd)
+    one_line_refusal(command(*listen, path, check=False), path, "not finite")
+
+
+def broken(file):
+    """The embedding's network with biases that are not finite."""
+    model = onnx.load_from_string(file.embedding.network)
+    (biases,) = (tensor for tensor in model.graph.initializer if tensor.name == "biases")
+    biases.CopyFrom(onnx.numpy_helper.from_array(np.full(SIZE, np.nan, np.float32), "biases"))
+    return model.SerializeToString()
 
 
 def test_what_is_refused_leaves_the_file_as_it_was(recorded, command, tmp_path):

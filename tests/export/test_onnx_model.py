@@ -42,7 +42,7 @@ def test_a_verifier_answers_as_its_tflite_model():
     config = file.manifest.verifier
     content = onnx_model.from_tflite(file.verifier, {"verifier": config.labels})
     other = replace(file, model=content, verifier=content)
-    shape = (10, config.frames(file.manifest.front_end), file.manifest.front_end.mels)
+    shape = (10, file.manifest.front_end.frames_in(config.clip_ms), file.manifest.front_end.mels)
     tflite_engine, onnx_engine = load_verifier(file), load_verifier(other)
     for window in np.random.default_rng(0).standard_normal(shape).astype(np.float32):
         difference = tflite_engine.scores(window)["verifier"] - onnx_engine.scores(window)["verifier"]

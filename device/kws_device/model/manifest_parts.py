@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from .._support.schema import check_range, listed
 from .._support.untrusted_text import printable
-from ..front_end import MelConfig
 
 MOST_LABELS = 1000
 _LONGEST_NAME = 100
@@ -37,10 +36,6 @@ class VerifierConfig:
     offset: float
     sha256: str
     """Of the verifier's bytes, in hexadecimal."""
-
-    def frames(self, front_end: MelConfig) -> int:
-        """Frames of the stretch that it sees."""
-        return front_end.frames_of(round(front_end.sample_rate_hz * self.clip_ms / 1000))
 
     def __post_init__(self) -> None:
         """Raises ValueError where the parts do not fit each other."""

@@ -56,7 +56,7 @@ def second_network(file: ModelFile) -> Network | None:
     return Network(
         file.path,
         file.verifier,
-        config.frames(front_end),
+        front_end.frames_in(config.clip_ms),
         front_end.mels,
         {VERIFIER_OUTPUT: len(config.labels)},
         {VERIFIER_OUTPUT: config.softmax},
@@ -71,7 +71,7 @@ def embedding_network(file: ModelFile) -> Network | None:
     return Network(
         file.path,
         file.embedding.network,
-        front_end.frames_of(round(front_end.sample_rate_hz * config.clip_ms / 1000)),
+        front_end.frames_in(config.clip_ms),
         front_end.mels,
         {EMBEDDING_OUTPUT: config.size},
         {EMBEDDING_OUTPUT: False},
