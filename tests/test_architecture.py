@@ -46,8 +46,8 @@ INSIDE: dict[str, list[set[str]]] = {
         {"cli"},
     ],
     "export/kws_export": [
-        {"files", "intervals", "logits", "tensor_names", "tflite_graph", "tflite_model", "upgrade"},
-        {"calibration", "card", "layers", "onnx_graph", "parity", "tflite"},
+        {"files", "intervals", "logits", "tensor_names", "tflite_graph", "tflite_model"},
+        {"calibration", "card", "layers", "onnx_graph", "parity", "tflite", "upgrade"},
         {"layers_report", "limits", "onnx_operators"},
         {"onnx_model"},
         {"conversion"},

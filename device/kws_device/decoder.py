@@ -115,10 +115,11 @@ class Decoder:
         event = None
         if KEYWORD_HEAD in smoothed:
             thresholds = self._in_scene.get(scene, self._everywhere)
-            self._let_fall(smoothed[KEYWORD_HEAD], verified, thresholds)
+            scores = smoothed[KEYWORD_HEAD].tolist()
+            self._let_fall(scores, verified, thresholds)
             reported = self._confirm(verified, thresholds)
             if reported is None and not self._verifies:
-                reported = self._report(smoothed[KEYWORD_HEAD], thresholds)
+                reported = self._report(scores, thresholds)
             if reported is not None:
                 keyword, score = reported
                 scene_score = None if scene is None else round(float(smoothed[SCENE_HEAD][likeliest]), 4)
@@ -138,13 +139,11 @@ class Decoder:
         left_s = self._arming.left_s(self._decision) if self._arming else None
         return Decision(end_s, smoothed, event, verified, self._labels, armed_left_s=left_s)
 
-    def _report(
-        self, smoothed: NDArray[np.float64], thresholds: dict[str, float]
-    ) -> tuple[str, float] | None:
-        leader = int(smoothed.argmax())
+    def _report(self, scores: list[float], thresholds: dict[str, float]) -> tuple[str, float] | None:
+        leader = scores.index(max(scores))
         reported = None
         for keyword, index in self._keywords:
-            score = float(smoothed[index])
+            score = scores[index]
             if score > thresholds[keyword] and index == leader and self._may_report(keyword):
                 self._held[keyword] = self._counts(keyword)
                 if self._held[keyword]:
@@ -152,12 +151,12 @@ class Decoder:
         return reported
 
     def _let_fall(
-        self, smoothed: NDArray[np.float64], verified: Mapping[str, float], thresholds: dict[str, float]
+        self, scores: list[float], verified: Mapping[str, float], thresholds: dict[str, float]
     ) -> None:
         """Keywords whose score is no longer over what holds them may be reported again."""
         falls_at = self._falls_at if self._verifies else thresholds
         for keyword, index in self._keywords:
-            if not smoothed[index] > falls_at[keyword]:
+            if not scores[index] > falls_at[keyword]:
                 self._fall(keyword)
         for keyword in self._taught:
             if not verified.get(keyword, 0.0) > thresholds[keyword]:

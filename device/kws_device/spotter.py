@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .activity_gate import ActivityGate
 from .decoder import Decoder
 from .events import Clip, Decision, Event
-from .front_end import Workspace, log_mel
+from .front_end import Workspace, log_mel, silent_frame
 from .levels import as_float, dbfs, peak, rms
 from .model import model_file
 from .model.engine import Engine, kinds, load_embedding, load_engine, load_verifier
@@ -71,7 +71,7 @@ class Spotter:
         self._taught = TaughtWords(manifest, embedding) if manifest.taught and embedding else None
         self._clip_samples = config.clip_samples
         self._samples = Ring(round(self._rate_hz * manifest.seen_ms / 1000))
-        silence = self._prepared(np.full((1, config.mels), config.floor_db, dtype=np.float32))
+        silence = engine.prepare(silent_frame(config, manifest.normalisation)[None])
         self._frames = Ring(config.frames, (config.mels,), silence.dtype, fill=silence)
         self._gate: ActivityGate | None = None
         if skip_silence and self._incremental:

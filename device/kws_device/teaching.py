@@ -72,15 +72,12 @@ def teach(
             takes, takes of different words, or a word that cannot be told from talk or from another word.
     """
     manifest = file.manifest
-    if manifest.embedding is None or file.embedding is None:
-        raise InputError(f"{file.path}: has no embedding, so no word can be taught; use a model that has one")
+    network = load_embedding(file, engine)
+    if manifest.embedding is None or file.embedding is None or network is None:
+        raise without_embedding(file)
     if word in manifest.trained_keywords:
         raise InputError(f"{word}: the model hears it already")
-    network = load_embedding(file, engine)
-    if network is None:
-        raise InputError(f"{file.path}: has no embedding")
-    rate_hz = manifest.front_end.sample_rate_hz
-    found = find_words(takes, rate_hz)
+    found = find_words(takes, manifest.front_end.sample_rate_hz)
     left_out = tuple(i for i, each in enumerate(found) if each is None)
     clear = [(take, each) for take, each in zip(takes, found, strict=True) if each is not None]
     if len(clear) < FEWEST:
@@ -114,6 +111,11 @@ def teach(
         return Lesson(manifest.with_taught((*others, taught), thresholds), taught, heard, left_out)
     except ValueError as error:
         raise InputError(f"{word}: cannot be taught ({error}); choose another word") from error
+
+
+def without_embedding(file: ModelFile) -> InputError:
+    """The error for a model that cannot be taught."""
+    return InputError(f"{file.path}: has no embedding, so no word can be taught; use a model that has one")
 
 
 def forget(manifest: Manifest, word: str) -> Manifest:
@@ -175,9 +177,10 @@ def _taught(word: str, looks: NDArray[np.float64], talk: NDArray[np.float64], ho
     takes = np.rint(unit(looks.mean(axis=1)) * INT8)
     alike = np.sort(likeness(unit(takes), talk))[::-1][: _TAIL + 1]
     *surest, last = alike.tolist()
+    count = max(1, len(surest))
     # Of an exponential distribution: the mean excess over the last is its scale.
-    per_e = max(sum(surest) / max(1, len(surest)) - last, 1e-3) if surest else 1e-3
-    rare = last + per_e * math.log(max(len(surest), 1) / (RATE_PER_HOUR * hours))
+    per_e = max(sum(each - last for each in surest) / count, 1e-3)
+    rare = last + per_e * math.log(count / (RATE_PER_HOUR * hours))
     scale = 1 / per_e
     stored = tuple(tuple(int(value) for value in take) for take in takes)
     return TaughtWord(word, stored, scale, -scale * rare)

@@ -28,7 +28,7 @@ class WordEnd:
 
         Args:
             manifest: of the model.
-            pause_db: a pause is so far below the loudest sound of the last second.
+            pause_db: a pause is so far below the loudest sound of the last 1.2 s.
             looks: decisions after a pause began at which to look.
         """
         step_s = manifest.decoder.decision_ms / 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,12 @@ LAYERS, LAYERS_PAGE, LAYERS_PICTURE = "layers.json", "layers.html", "layers.png"
 
 _TEMPORARY = ".export-"
 _OPTIONAL = (LAYERS, LAYERS_PAGE, LAYERS_PICTURE)
+
+
+def check_names(models: Sequence[Path]) -> None:
+    """Raises InputError where two model files would be written under the same name."""
+    if len({path.name for path in models}) < len(models):
+        raise InputError("two of the model files have the same name; give each once")
 
 
 @contextmanager

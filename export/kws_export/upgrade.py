@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kws_device import InputError
 from kws_device.model import containers, model_file
-from kws_device.model.manifest_json import parse
+from kws_device.model.manifest_json import canonical, hash_of, parse
 from kws_device.model.model_file import ModelFile
+
+from .files import check_names
 
 _OLDEST_READ = 3
 """Devices read manifests from this schema on."""
@@ -33,10 +33,9 @@ def upgrade(models: Sequence[Path], out: Path) -> list[ModelFile]:
     Raises:
         InputError: a file that is no model, damaged, or of an unknown schema; nothing is written then.
     """
-    if len({path.name for path in models}) < len(models):
-        raise InputError("two of the model files have the same name; give each once")
+    check_names(models)
     return [
-        model_file.write(out / file.path.name, file.model, file.manifest, file.verifier, file.embedding)
+        model_file.rewrite(out / file.path.name, file, file.manifest)
         for file in [_upgraded(path) for path in models]
     ]
 
@@ -53,7 +52,7 @@ def _upgraded(path: Path) -> ModelFile:
         return model_file.unpack(path, content)
     _check_hash(path, parts.model, data)
     manifest = parse(json.dumps(_migrated(data), allow_nan=False), f"{path}: manifest")
-    return ModelFile(path, parts.model, replace(manifest, hash=""))
+    return ModelFile(path, parts.model, manifest)
 
 
 def _lacks(data: dict[str, Any]) -> bool:
@@ -66,12 +65,10 @@ def _lacks(data: dict[str, Any]) -> bool:
 def _check_hash(path: Path, model: bytes, data: dict[str, Any]) -> None:
     """Raises InputError where the content is not the one that was exported."""
     try:
-        text = json.dumps(
-            {**data, "hash": ""}, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        ).encode()
+        found = hash_of(model, canonical({**data, "hash": ""}))
     except ValueError:  # a number or a character that no exported manifest has
-        text = b""
-    if hashlib.sha256(model + text).hexdigest() != data.get("hash"):
+        found = None
+    if found is None or found != data.get("hash"):
         raise InputError(f"{path}: its content does not match its hash; copy or export it again")
 
 

@@ -27,7 +27,7 @@ from kws_training.schemes.verifier.settings import Settings
 
 from . import onnx_model, tflite_graph
 from .conversion import converted
-from .files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX, all_or_nothing
+from .files import FLOAT, FLOAT_ONNX, INT8, INT8_ONNX, all_or_nothing, check_names
 from .parity import agreement
 
 REPORT = "verifier.json"
@@ -62,8 +62,7 @@ def add_verifier(run: Path, models: Sequence[Path], out: Path) -> dict[str, Any]
     files = [model_file.read(path) for path in models]
     manifests = [_manifest(settings, file, run) for file in files]
     names = [_format(file) for file in files]
-    if len({path.name for path in models}) < len(models):
-        raise InputError("two of the model files have the same name; give each once")
+    check_names(models)
     windows = _windows(run, manifests[0])
     with all_or_nothing(out) as folder:
         # Heavy, and noisy on standard error: only once all input is known to be good.

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
+from kws_device._support.command import tell
 from kws_device._support.schema import json_text
-from kws_device._support.untrusted_text import printable
 
 
 def show(text: list[str]) -> None:
     """Print lines for people on standard error."""
     for line in text:
-        print(printable(line), file=sys.stderr)
+        tell(line)
 
 
 def print_report(report: dict[str, Any], as_json: bool) -> int:

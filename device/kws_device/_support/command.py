@@ -124,9 +124,14 @@ def _unwritable(error: OSError) -> str | None:
     return None
 
 
+def tell(text: str) -> None:
+    """Print a line for people on standard error, made harmless."""
+    print(printable(text), file=sys.stderr)
+
+
 def _complain(text: str) -> None:
     """Tell in one line why the command ends."""
-    print("error: " + printable(" ".join(text.split())), file=sys.stderr)
+    tell("error: " + " ".join(text.split()))
 
 
 def _drop_output() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import mic_check, trial
-from .._support.command import ArgumentParser, check_alone, run, word_values
+from .._support.command import ArgumentParser, check_alone, run, tell, word_values
 from .._support.errors import InputError
 from .._support.schema import json_text
 from .._support.untrusted_text import printable
@@ -235,7 +235,8 @@ def main(argv: list[str] | None = None) -> int:
         print(json_text(manifest, indent=1) if options.json else describe(manifest))
         return 0
     if options.install_service is not None:
-        print("\n".join(next_steps(install(options.install_service, options.model))), file=sys.stderr)
+        for line in next_steps(install(options.install_service, options.model)):
+            tell(line)
         return 0
     thresholds = word_values("--threshold", options.threshold)
     signer = options.require_signature

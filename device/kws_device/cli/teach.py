@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import audio_files
-from .._support.command import ArgumentParser, run
+from .._support.command import ArgumentParser, run, tell
 from .._support.errors import InputError
-from .._support.untrusted_text import printable
 from ..model import model_file
 from ..model.engine import kinds
 from ..model.model_file import ModelFile
 from ..sources import Microphone
 from ..takes.record import Recorder
-from ..teaching import FEWEST, forget, teach
+from ..teaching import FEWEST, forget, teach, without_embedding
 
 _TAKES = 5
 _MOST_TAKES = 100
@@ -67,18 +65,16 @@ def main(argv: list[str] | None = None) -> int:
         if not FEWEST <= options.takes <= _MOST_TAKES:
             raise InputError(f"--takes {options.takes}: must lie between {FEWEST} and {_MOST_TAKES}")
         if file.manifest.embedding is None:
-            raise InputError(
-                f"{file.path}: has no embedding, so no word can be taught; use a model that has one"
-            )
+            raise without_embedding(file)
         takes = _takes(options, file.manifest.front_end.sample_rate_hz)
         lesson = teach(file, options.word, takes, options.engine)
         manifest = lesson.manifest
         for number in lesson.left_out:
-            _tell(f"take {number + 1}: {options.word} is not found in it; it is left out")
+            tell(f"take {number + 1}: {options.word} is not found in it; it is left out")
         count = len(lesson.word.takes)
         told = f"{options.word} is taught; {lesson.heard} of {count} takes are heard when the others teach it"
     written = model_file.rewrite(out, file, manifest)
-    _tell(f"{out}: {told}; the hash is now {written.manifest.hash[:12]}")
+    tell(f"{out}: {told}; the hash is now {written.manifest.hash[:12]}")
     return 0
 
 
@@ -95,9 +91,9 @@ def _takes(options: Any, sample_rate_hz: int) -> list[NDArray[np.float32]]:
         return [_read(path, sample_rate_hz) for path in options.file]
     microphone = Microphone(options.device, options.channel)
     recorder = Recorder(microphone, sample_rate_hz)
-    _tell(f"microphone: {microphone.name}")
+    tell(f"microphone: {microphone.name}")
     return [
-        recorder.ask(options.word, f"{number}/{options.takes}", _TAKE_S, _tell)[0]
+        recorder.ask(options.word, f"{number}/{options.takes}", _TAKE_S, tell)[0]
         for number in range(1, options.takes + 1)
     ]
 
@@ -107,10 +103,6 @@ def _read(path: Path, sample_rate_hz: int) -> NDArray[np.float32]:
     if len(sound) > _LONGEST_TAKE_S * sample_rate_hz:
         raise InputError(f"{path}: longer than {_LONGEST_TAKE_S} s, so it is no take of one word; cut it")
     return sound
-
-
-def _tell(text: str) -> None:
-    print(printable(text), file=sys.stderr)
 
 
 def entry() -> None:

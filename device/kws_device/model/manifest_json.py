@@ -6,6 +6,7 @@ import hashlib
 import json
 import reprlib
 from dataclasses import replace
+from typing import Any
 
 from .._support.errors import InputError
 from .._support.schema import build, plain
@@ -55,12 +56,22 @@ def to_json(manifest: Manifest) -> str:
     for since, name, _ in _ADDED:
         if manifest.schema < since:
             del fields[name]
+    return canonical(fields)
+
+
+def canonical(fields: dict[str, Any]) -> str:
+    """The one JSON of a manifest's fields. Raises ValueError for a number that JSON has no word for."""
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def content_hash(model: bytes, manifest: Manifest) -> str:
     """sha256, in hexadecimal, over the model's bytes and the canonical manifest without the hash."""
-    return hashlib.sha256(model + to_json(replace(manifest, hash="")).encode()).hexdigest()
+    return hash_of(model, to_json(replace(manifest, hash="")))
+
+
+def hash_of(model: bytes, manifest: str) -> str:
+    """The same for a manifest's canonical JSON. Raises ValueError for a text that UTF-8 cannot carry."""
+    return hashlib.sha256(model + manifest.encode()).hexdigest()
 
 
 def sealed(model: bytes, manifest: Manifest) -> Manifest:

@@ -27,7 +27,7 @@ class EmbeddingConfig:
     size: int
     """Values of an embedding."""
     pause_db: float
-    """A word has ended when the level has fallen so far below the loudest of the last second."""
+    """A word has ended when the level has fallen so far below the loudest of the last 1.2 s."""
     looks: int
     """So many consecutive decisions look at a word that has ended; the surest look counts."""
     bank_hours: float

@@ -31,7 +31,7 @@ _STEPS = 24
 _RANGE_DB = 40.0
 """What lies further below the loudest moment is no part of what a word sounds like."""
 _ROUNDS = 4
-_LEAST_AGREEMENT = 0.3
+LEAST_AGREEMENT = 0.3
 """Of a candidate among several. Different people's takes of a word agree by 0.4 to 0.9."""
 
 
@@ -80,15 +80,13 @@ def find_words(takes: Sequence[NDArray[np.float32]], sample_rate_hz: int) -> lis
             common = _unit(np.median(others, axis=0)) if others else ours[chosen[i]]
             alike = ours @ common
             chosen[i], agreement[i] = int(alike.argmax()), float(alike.max())
-    margin, hop = round(MARGIN_S * sample_rate_hz), round(_HOP_S * sample_rate_hz)
     found: list[Found | None] = []
     for take, spans, choice, like in zip(takes, candidates, chosen, agreement, strict=True):
         # Where one thing alone stands out there is no choice: it was recorded to be the word.
-        if not spans or (len(spans) > 1 and like < _LEAST_AGREEMENT):
+        if not spans or (len(spans) > 1 and like < LEAST_AGREEMENT):
             found.append(None)
-            continue
-        first, last = spans[choice]
-        found.append(Found(max(0, first * hop - margin), min(len(take), last * hop + margin), round(like, 3)))
+        else:
+            found.append(_found(take, spans[choice], like, sample_rate_hz))
     return found
 
 
@@ -119,22 +117,22 @@ def find_repeats(
     kept = np.full(len(every), True)
     for _ in range(_ROUNDS):
         agreement = every @ _unit(np.median(every[kept], axis=0))
-        kept = agreement >= _LEAST_AGREEMENT
+        kept = agreement >= LEAST_AGREEMENT
         if not kept.any():  # nothing is like the common sound, so there is none
             return [[] for _ in recordings], len(every)
-    margin, hop = round(MARGIN_S * sample_rate_hz), round(_HOP_S * sample_rate_hz)
     alike = iter(zip(agreement.tolist(), kept.tolist(), strict=True))
     found = []
     for recording, own in zip(recordings, spans, strict=True):
-        rated = [(first, last, *next(alike)) for first, last in own]
-        found.append(
-            [
-                Found(max(0, first * hop - margin), min(len(recording), last * hop + margin), round(like, 3))
-                for first, last, like, keep in rated
-                if keep
-            ]
-        )
+        rated = [(span, *next(alike)) for span in own]
+        found.append([_found(recording, span, like, sample_rate_hz) for span, like, keep in rated if keep])
     return found, int((~kept).sum())
+
+
+def _found(take: NDArray[np.float32], span: tuple[int, int], like: float, sample_rate_hz: int) -> Found:
+    """The word of a span of frames, with its margin as far as the take goes."""
+    margin, hop = round(MARGIN_S * sample_rate_hz), round(_HOP_S * sample_rate_hz)
+    first, last = span
+    return Found(max(0, first * hop - margin), min(len(take), last * hop + margin), round(like, 3))
 
 
 def cut(take: NDArray[np.float32], found: Found, sample_rate_hz: int) -> NDArray[np.float32]:

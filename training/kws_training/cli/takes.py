@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 from kws_device import InputError, Microphone
-from kws_device._support.untrusted_text import printable
+from kws_device._support.command import tell
 
 from ..data.import_takes import import_takes
 from ..data.record import Plan, record, unlike
 from ..data.take_files import TakeFolder, check_word
 
 _TAKES = 40
-_LONGEST_S = 10.0
+_LONGEST_S = 60.0
 
 
 def add_parsers(commands: Any) -> None:
@@ -72,28 +71,24 @@ def record_takes(options: argparse.Namespace) -> None:
     if options.takes < 1:
         raise InputError(f"--takes {options.takes}: must be at least 1")
     for name, seconds, least in (("--seconds", options.seconds, 1.0), ("--room", options.room, 0.0)):
-        if not least <= seconds <= 6 * _LONGEST_S:
-            raise InputError(f"{name} {seconds:g}: must lie between {least:g} and {6 * _LONGEST_S:g}")
+        if not least <= seconds <= _LONGEST_S:
+            raise InputError(f"{name} {seconds:g}: must lie between {least:g} and {_LONGEST_S:g}")
     folder = TakeFolder(options.out, options.speaker)
     microphone = Microphone(options.device, options.channel)
-    _tell(f"microphone: {microphone.name}")
+    tell(f"microphone: {microphone.name}")
     try:
-        record(Plan(words, options.takes, options.seconds, options.room), folder, microphone, _tell)
+        record(Plan(words, options.takes, options.seconds, options.room), folder, microphone, tell)
     except KeyboardInterrupt:
-        _tell("stopped; run the same command again to continue")
+        tell("stopped; run the same command again to continue")
     for word in words:
-        _tell(f"{word}: {len(folder.takes(word))} takes")
+        tell(f"{word}: {len(folder.takes(word))} takes")
         for path in unlike(folder, word):
-            _tell(f"    {path}: not like the others; listen to it, and remove it if it is not {word}")
+            tell(f"    {path}: not like the others; listen to it, and remove it if it is not {word}")
     keywords = ",".join(words)
-    _tell(f"next: kws-train own --speech {shlex.quote(str(options.out))} --keywords {keywords} ...")
+    tell(f"next: kws-train own --speech {shlex.quote(str(options.out))} --keywords {keywords} ...")
 
 
 def import_files(options: argparse.Namespace) -> None:
     """Run `kws-data import`; raises InputError for bad input."""
-    count = import_takes(options.files, options.out, options.word, options.speaker, _tell)
-    _tell(f"{options.out}: {count} new takes")
-
-
-def _tell(text: str) -> None:
-    print(printable(text), file=sys.stderr)
+    count = import_takes(options.files, options.out, options.word, options.speaker, tell)
+    tell(f"{options.out}: {count} new takes")

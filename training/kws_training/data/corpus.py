@@ -148,6 +148,14 @@ def read_recordings(
     return [Recording(*parts) for parts in zip(audio, labels, clips, strict=True)]
 
 
+def read_words(
+    clips: Sequence[Clip], keywords: Sequence[str], sample_rate_hz: int, what: str
+) -> list[Recording]:
+    """Decode clips of one word each (`read_word`) and give them the keyword head's labels."""
+    labels = [head_label(clip.label, keywords) for clip in clips]
+    return read_recordings(clips, labels, sample_rate_hz, what, read_word)
+
+
 def background_part(dataset: Dataset, split: str, sample_rate_hz: int) -> list[NDArray[np.float32]]:
     """The part of each long background recording that belongs to a split."""
     first, last = BACKGROUND_PARTS[split]
@@ -203,15 +211,11 @@ def load_corpus(
     elif folders.scenes is None:
         noise += decode(_held_out(folders.noise, split), sample_rate_hz, "noise")
     return Corpus(
-        read_recordings(
-            words, [head_label(c.label, keywords) for c in words], sample_rate_hz, "speech", read_word
-        ),
+        read_words(words, keywords, sample_rate_hz, "speech"),
         read_recordings(sounds, [c.label for c in sounds], sample_rate_hz, "scenes"),
         noise,
         negatives,
-        read_recordings(
-            said, [head_label(c.label, keywords) for c in said], sample_rate_hz, "voices", read_word
-        ),
+        read_words(said, keywords, sample_rate_hz, "voices"),
         _section(hard, at_most),
     )
 

@@ -1,4 +1,4 @@
-"""Records takes of words from a microphone, and tells of each take whether it can be used."""
+"""Asks for takes of several words in turn, and writes them into a folder."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from tqdm import tqdm
 
 from kws_device import audio_files
 from kws_device.sources import AudioSource
-from kws_device.takes.find import find_words
+from kws_device.takes.find import LEAST_AGREEMENT, find_words
 from kws_device.takes.record import Recorder
 
 from .take_files import SAMPLE_RATE_HZ, TakeFolder
 
-_LEAST_AGREEMENT = 0.3
-"""With the other takes; below it people should listen again. Takes of one word agree by 0.4 to 0.9."""
 _FEWEST = 5
 """Takes that can be compared with each other."""
 _BAR = "{l_bar}{bar}| {n:.0f} of {total:.0f} s"
@@ -81,7 +79,7 @@ def unlike(folder: TakeFolder, word: str) -> list[Path]:
     return [
         path
         for path, each in zip(paths, found, strict=True)
-        if each is None or each.agreement < _LEAST_AGREEMENT
+        if each is None or each.agreement < LEAST_AGREEMENT
     ]
 
 

@@ -18,10 +18,8 @@ from ...data.corpus import (
     background_paths,
     check_keywords,
     decode,
-    head_label,
     paths_below,
-    read_recordings,
-    read_word,
+    read_words,
 )
 from ...data.layouts import read_dataset
 from ...data.mined import Stretch, read_mined, read_summary
@@ -102,8 +100,7 @@ def load_sounds(folders: SoundFolders, keywords: Sequence[str], sample_rate_hz: 
     def words(folder: Path, of: str | None, what: str) -> list[Recording]:
         read = read_dataset(folder)
         clips = [clip for clip in (read.split(of) if of else read.clips) if clip.label != SILENCE]
-        labels = [head_label(clip.label, keywords) for clip in clips]
-        return read_recordings(clips, labels, sample_rate_hz, what, read_word)
+        return read_words(clips, keywords, sample_rate_hz, what)
 
     def background(roots: Sequence[Path], what: str) -> list[NDArray[np.float32]]:
         paths = [path for root in roots for path in background_paths(root, split)]
